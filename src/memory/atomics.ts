@@ -1,0 +1,103 @@
+/**
+ * The only file that says `Atomics`. Everything that several agents share is read and written through these functions,
+ * so that a reader can find every one of those places, and a test can step agents through them one at a time.
+ *
+ * ORDER  JavaScript's atomics are sequentially consistent: all agents see all of these operations in one order, and a
+ *        plain write before a `store` is visible after the `load` that sees that store (ECMA-262, memory model).
+ *
+ * The {@linkcode Gate} is the seam for that test. Without one it costs a comparison of a variable that never changes,
+ * which the engines fold away.
+ * @module
+ */
+
+/** The words that agents share: views on a `SharedArrayBuffer`. */
+export type SharedWords = Int32Array<SharedArrayBuffer>;
+
+/** How a blocking wait ended. */
+export type WaitResult = "ok" | "not-equal" | "timed-out";
+
+/** What an asynchronous wait gives: the answer at once, or a promise of it. */
+export type AsyncWait =
+  | { readonly async: false; readonly value: "not-equal" | "timed-out" }
+  | { readonly async: true; readonly value: Promise<"ok" | "timed-out"> };
+
+/** A test's controller: it is asked before every operation, and simulates sleeping and waking. */
+export interface Gate {
+  /** Called before an operation; returns when this agent may go on. */
+  step(operation: string, words: SharedWords, index: number): void;
+  /** Stands in for {@linkcode wait}. */
+  wait(words: SharedWords, index: number, expected: number, timeout: number): WaitResult;
+  /** Stands in for {@linkcode notify}. */
+  notify(words: SharedWords, index: number, count: number): number;
+}
+
+let gate: Gate | undefined;
+
+/** Puts a controller in front of every operation of this agent; for tests only. */
+export function setGate(next: Gate | undefined): void {
+  gate = next;
+}
+
+/** Reads word `index`. */
+export function load(words: SharedWords, index: number): number {
+  if (gate !== undefined) gate.step("load", words, index);
+  return Atomics.load(words, index);
+}
+
+/** Writes word `index`. */
+export function store(words: SharedWords, index: number, value: number): void {
+  if (gate !== undefined) gate.step("store", words, index);
+  Atomics.store(words, index, value);
+}
+
+/** Adds `value` to word `index`, wrapping at 32 bits; returns what stood there before. */
+export function fetchAdd(words: SharedWords, index: number, value: number): number {
+  if (gate !== undefined) gate.step("fetchAdd", words, index);
+  return Atomics.add(words, index, value);
+}
+
+/** Writes word `index`; returns what stood there before. */
+export function exchange(words: SharedWords, index: number, value: number): number {
+  if (gate !== undefined) gate.step("exchange", words, index);
+  return Atomics.exchange(words, index, value);
+}
+
+/** Writes `value` if word `index` is `expected`; returns what stood there before, so `=== expected` means it wrote. */
+export function compareExchange(words: SharedWords, index: number, expected: number, value: number): number {
+  if (gate !== undefined) gate.step("compareExchange", words, index);
+  return Atomics.compareExchange(words, index, expected, value);
+}
+
+/** Wakes up to `count` agents (default: all) that sleep on word `index`; returns how many it woke. */
+export function notify(words: SharedWords, index: number, count: number = Infinity): number {
+  if (gate !== undefined) return gate.notify(words, index, count);
+  return Atomics.notify(words, index, count);
+}
+
+/** Blocks the thread while word `index` is `expected`, until a {@linkcode notify} or for `timeout` milliseconds. */
+export function wait(words: SharedWords, index: number, expected: number, timeout: number = Infinity): WaitResult {
+  if (gate !== undefined) return gate.wait(words, index, expected, timeout);
+  return Atomics.wait(words, index, expected, timeout);
+}
+
+/** Like {@linkcode wait}, without blocking the thread. It keeps no runtime alive: see `async_park.ts`. */
+export function waitAsync(words: SharedWords, index: number, expected: number, timeout: number = Infinity): AsyncWait {
+  return Atomics.waitAsync(words, index, expected, timeout) as AsyncWait;
+}
+
+/** Reads a 64-bit integer in one piece. */
+export function load64(
+  words: BigInt64Array<SharedArrayBuffer> | BigUint64Array<SharedArrayBuffer>,
+  index: number,
+): bigint {
+  return Atomics.load(words, index);
+}
+
+/** Writes a 64-bit integer in one piece. */
+export function store64(
+  words: BigInt64Array<SharedArrayBuffer> | BigUint64Array<SharedArrayBuffer>,
+  index: number,
+  value: bigint,
+): void {
+  Atomics.store(words, index, value);
+}

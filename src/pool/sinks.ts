@@ -1,0 +1,181 @@
+/**
+ * Where the results of a stream go: an array for `map`, an iterator for `imap` and `imapUnordered`.
+ * @module
+ */
+import { TimeoutError } from "../errors.ts";
+import { checkWaitOptions, until, type WaitOptions } from "../process/waiting.ts";
+import type { ProgressListener } from "./job.ts";
+import { type AsyncResult, type ResultSource, resultSource } from "./result.ts";
+import type { Outcome, Sink } from "./stream.ts";
+
+/** Collects all results in order; the first error ends it. */
+export class ArraySink implements Sink {
+  readonly #values: unknown[] = [];
+  readonly #source: ResultSource<unknown[]>;
+  readonly #fail: (error: unknown) => void;
+  readonly #onProgress: ProgressListener | undefined;
+  released = 0;
+  readonly awaited = true;
+
+  /** @param cancel what `cancel()` of the result does, @param fail gives up the job. */
+  constructor(cancel: () => boolean, fail: (error: unknown) => void, onProgress: ProgressListener | undefined) {
+    this.#source = resultSource<unknown[]>(cancel);
+    this.#fail = fail;
+    this.#onProgress = onProgress;
+  }
+
+  /** What the caller gets. */
+  get result(): AsyncResult<unknown[]> {
+    return this.#source.result;
+  }
+
+  deliver(index: number, outcome: Outcome): void {
+    this.released++;
+    if ("error" in outcome) return this.#fail(outcome.error);
+    this.#values[index] = outcome.value;
+    this.#onProgress?.({ done: this.released, total: undefined });
+  }
+
+  end(): void {
+    this.#source.resolve(this.#values);
+  }
+
+  abandon(error: unknown): void {
+    this.#source.reject(error);
+  }
+}
+
+/** What `imap` and `imapUnordered` return. */
+export interface ResultIterator<R> extends AsyncIterableIterator<R, undefined> {
+  /**
+   * The next result. A task that failed rejects it, and the next call gives the result after that one, as in Python.
+   *
+   * @param options `timeout` in ms: after a `TimeoutError` it can be called again; `signal`
+   */
+  next(options?: WaitOptions): Promise<IteratorResult<R, undefined>>;
+  /** Ends the iteration: what has not started is dropped, and the input is closed. */
+  return(): Promise<IteratorResult<R, undefined>>;
+  /** The iterator itself. */
+  [Symbol.asyncIterator](): ResultIterator<R>;
+}
+
+interface Waiter {
+  readonly resolve: (step: IteratorResult<unknown, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Keeps results until the caller takes them. */
+export class IteratorSink implements Sink {
+  readonly #ordered: boolean;
+  readonly #arrived = new Map<number, Outcome>();
+  readonly #waiters: Waiter[] = [];
+  readonly #onProgress: ProgressListener | undefined;
+  #finished = 0;
+  #next = 0;
+  #total = Infinity;
+  #abandoned: { readonly error: unknown; told: boolean } | undefined;
+  released = 0;
+  /** Called when a result was taken. */
+  onReleased: () => void = () => {};
+  /** Called when the caller ends the iteration early. */
+  onReturn: () => void = () => {};
+
+  /** @param ordered whether results come in the order of the input. */
+  constructor(ordered: boolean, onProgress: ProgressListener | undefined) {
+    this.#ordered = ordered;
+    this.#onProgress = onProgress;
+  }
+
+  get awaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  deliver(index: number, outcome: Outcome): void {
+    // Unordered, they are numbered as they come.
+    this.#arrived.set(this.#ordered ? index : this.#finished, outcome);
+    this.#finished++;
+    this.#onProgress?.({ done: this.#finished, total: undefined });
+    this.#serve();
+  }
+
+  end(total: number): void {
+    this.#total = total;
+    this.#serve();
+  }
+
+  abandon(error: unknown): void {
+    this.#abandoned ??= { error, told: false };
+    this.#arrived.clear();
+    this.#serve();
+  }
+
+  /** What the caller gets. */
+  iterator<R>(): ResultIterator<R> {
+    const iterator: ResultIterator<R> = {
+      next: (options) => this.#take(options) as Promise<IteratorResult<R, undefined>>,
+      return: () => {
+        this.#abandoned ??= { error: undefined, told: true };
+        this.#arrived.clear();
+        this.onReturn();
+        this.#serve();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    if (typeof Symbol.asyncDispose === "symbol") {
+      Object.defineProperty(iterator, Symbol.asyncDispose, { value: () => iterator.return() });
+    }
+    return iterator;
+  }
+
+  async #take(options?: WaitOptions): Promise<IteratorResult<unknown, undefined>> {
+    checkWaitOptions(options, "next");
+    options?.signal?.throwIfAborted();
+    let waiter!: Waiter;
+    const step = new Promise<IteratorResult<unknown, undefined>>((resolve, reject) => waiter = { resolve, reject });
+    this.#waiters.push(waiter);
+    this.#serve();
+    if (options?.timeout === undefined && options?.signal === undefined) {
+      if (this.#waiters.length > 0) this.onReleased();
+      return await step;
+    }
+    const leave = (): void => {
+      const at = this.#waiters.indexOf(waiter);
+      if (at >= 0) this.#waiters.splice(at, 1);
+    };
+    try {
+      if (this.#waiters.length > 0) this.onReleased();
+      if (!await until(step, options, "next")) {
+        leave();
+        throw new TimeoutError(`No result came within ${options.timeout} ms; next() can be called again.`);
+      }
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return await step;
+  }
+
+  #serve(): void {
+    let taken = false;
+    while (this.#waiters.length > 0) {
+      const outcome = this.#arrived.get(this.#next);
+      if (outcome !== undefined) {
+        this.#arrived.delete(this.#next++);
+        this.released++;
+        taken = true;
+        const waiter = this.#waiters.shift() as Waiter;
+        if ("error" in outcome) waiter.reject(outcome.error);
+        else waiter.resolve({ done: false, value: outcome.value });
+      } else if (this.#abandoned !== undefined && !this.#abandoned.told) {
+        this.#abandoned.told = true;
+        (this.#waiters.shift() as Waiter).reject(this.#abandoned.error);
+      } else if (this.#abandoned !== undefined || this.#next >= this.#total) {
+        (this.#waiters.shift() as Waiter).resolve({ done: true, value: undefined });
+      } else {
+        break;
+      }
+    }
+    if (taken) this.onReleased();
+  }
+}

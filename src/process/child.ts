@@ -1,0 +1,31 @@
+/**
+ * The worker of a `Process`: it finds the function, runs it, and ends when nothing goes on in it any more.
+ * @module
+ */
+import { resolveTask, explainMissing, type ResolvedTask } from "../tasks/resolve.ts";
+import type { TaskReference } from "../tasks/reference.ts";
+import { WorkerState } from "../transport/control.ts";
+import type { StartMessage } from "../transport/protocol.ts";
+import { receive, type WorkerSide } from "./worker.ts";
+
+/** Waits for the one message that a process gets. */
+export function runProcess(side: WorkerSide): void {
+  side.listen((message) => {
+    if (message.kind === "start") void run(side, message);
+  });
+}
+
+async function run(side: WorkerSide, message: StartMessage<TaskReference>): Promise<void> {
+  let task: ResolvedTask | undefined;
+  try {
+    task = await resolveTask(message.reference);
+    const args = await receive(message.args) as readonly unknown[];
+    if (side.control !== undefined) side.control.state = WorkerState.RUNNING;
+    await task.call(...args);
+  } catch (error) {
+    side.fail(task === undefined ? error : explainMissing(error, task));
+  }
+  if (side.control !== undefined) side.control.state = WorkerState.IDLE;
+  // Its own children that are no daemons keep it alive, as do timers and sockets: it ends when they do.
+  side.release();
+}

@@ -1,0 +1,338 @@
+/**
+ * `Process`: a function that runs in a worker of its own.
+ *
+ * ```
+ *   initial ──start──▶ started ──the function's promise and all that it left running are done──▶ stopped ──close──▶ closed
+ *                         └─ error, process.exit(n), terminate, kill ─────────────────────────────▶
+ * ```
+ * @module
+ */
+import { EncodingError, ProcessError, UnsupportedRuntimeError } from "../errors.ts";
+import type { Permissions, ResourceLimits, WorkerType } from "../runtime/adapter.ts";
+import { runtime } from "../runtime/current.ts";
+import { assertBootstrapped } from "../tasks/bootstrap.ts";
+import { referenceOf, type TaskReference } from "../tasks/reference.ts";
+import { pack } from "../transport/handles.ts";
+import { currentProcess, nextIdentity } from "./current.ts";
+import { Child } from "./supervisor.ts";
+import { checkWaitOptions, until, type WaitOptions } from "./waiting.ts";
+
+/** How the workers of a process or pool are made. */
+export interface WorkerOptions {
+  /**
+   * `"thread"` (the default) shares memory and starts fast. `"process"` is a program of its own: it shares none, and
+   * can be killed for certain on every runtime.
+   */
+  readonly type?: WorkerType | undefined;
+  /** Environment variables of the worker, instead of a copy of ours. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Memory limits, in MB. Bun ignores them for threads, and says so once. */
+  readonly resourceLimits?: ResourceLimits | undefined;
+  /** What a worker of type `"process"` may do on Deno; the default is `"inherit"`. */
+  readonly permissions?: Permissions | undefined;
+}
+
+/** What can be said of a process when it is made. */
+export interface ProcessOptions extends WorkerOptions {
+  /** Its name; the default is `Process-1`, `Process-2` …, and for the first child of `Process-2` `Process-2:1`. */
+  readonly name?: string | undefined;
+  /** Whether it ends with its parent and may have no children; the default is that of the process that makes it. */
+  readonly daemon?: boolean | undefined;
+}
+
+const children = new Set<Process<never>>();
+
+/** The last parameters of `new Process`: arguments may be left out when the function needs none. */
+export type ProcessRest<A extends readonly unknown[]> = [] extends A ? [args?: A, options?: ProcessOptions]
+  : [args: A, options?: ProcessOptions];
+
+/**
+ * A function that runs in a worker of its own, a thread unless `type: "process"` is given.
+ * Python: `multiprocessing.Process`.
+ *
+ * Differences from Python: arguments are an array; the program does not end before its children that are no daemons,
+ * as in Python, and a child does not end before the timers and sockets that its function left running.
+ *
+ * @example
+ * ```ts
+ * import { isMain, Process } from "@manycore/multiprocessing";
+ *
+ * export function greet(name: string): void {
+ *   console.log(`Hello, ${name}`);
+ * }
+ *
+ * if (isMain(import.meta)) {
+ *   const p = new Process(greet, ["Ada"]);
+ *   p.start();
+ *   await p.join();
+ *   console.log(p.exitCode); // 0
+ * }
+ * ```
+ */
+export class Process<A extends readonly unknown[] = readonly unknown[]> {
+  readonly #reference: TaskReference;
+  readonly #args: readonly unknown[];
+  readonly #options: ProcessOptions;
+  readonly #identity: readonly number[];
+  #name: string;
+  #daemon: boolean;
+  #child: Child | undefined;
+  #closed = false;
+
+  /**
+   * Makes a process, which runs once {@linkcode Process.start} is called. It never blocks.
+   *
+   * @param target the function, see {@linkcode task} for how it gets there
+   * @param rest `args`, its arguments, which are copied when the process starts; `options`, name and kind
+   * @throws {TypeError} when the target cannot be a task, or an option is not of its type
+   * @throws {BootstrapError} when a worker imports the calling module, which lacks a main guard
+   */
+  constructor(target: (...args: A) => unknown, ...rest: ProcessRest<A>) {
+    const [args = [], options = {}] = rest as [unknown?, ProcessOptions?];
+    assertBootstrapped("a Process");
+    this.#reference = referenceOf(target, "new Process(target)");
+    if (!Array.isArray(args)) {
+      throw new TypeError(`new Process(target, args): args must be an array such as ["bob"], got ${typeof args}.`);
+    }
+    checkWorkerOptions(options, "new Process");
+    if (options.name !== undefined && typeof options.name !== "string") {
+      throw new TypeError(`new Process: name must be a string, got ${String(options.name)}.`);
+    }
+    if (options.daemon !== undefined && typeof options.daemon !== "boolean") {
+      throw new TypeError(`new Process: daemon must be true or false, got ${String(options.daemon)}.`);
+    }
+    this.#args = args;
+    this.#options = options;
+    this.#identity = nextIdentity();
+    this.#name = options.name ?? `Process-${this.#identity.join(":")}`;
+    this.#daemon = options.daemon ?? currentProcess().daemon;
+  }
+
+  /** Its name; it can be changed before the start. */
+  get name(): string {
+    return this.#name;
+  }
+  set name(name: string) {
+    if (typeof name !== "string") throw new TypeError(`Process.name must be a string, got ${String(name)}.`);
+    this.#assertInitial("name");
+    this.#name = name;
+  }
+
+  /** Whether it ends with its parent and may have no children; it can be changed before the start. */
+  get daemon(): boolean {
+    return this.#daemon;
+  }
+  set daemon(daemon: boolean) {
+    if (typeof daemon !== "boolean") throw new TypeError(`Process.daemon must be true or false, got ${String(daemon)}.`);
+    this.#assertInitial("daemon");
+    this.#daemon = daemon;
+  }
+
+  /** A number that no other process of this program has; null before the start. */
+  get id(): number | null {
+    this.#assertOpen("id");
+    return this.#child?.id ?? null;
+  }
+
+  /** Whether it has started and not ended. */
+  get isAlive(): boolean {
+    this.#assertOpen("isAlive");
+    return this.#child !== undefined && this.#child.exit === undefined;
+  }
+
+  /**
+   * How it ended: null before that, 0 in order, 1 after an uncaught error, n after `process.exit(n)`, −15 terminated,
+   * −9 killed.
+   */
+  get exitCode(): number | null {
+    this.#assertOpen("exitCode");
+    return this.#child?.exit?.code ?? null;
+  }
+
+  /**
+   * Starts it. It does not block, except on Deno, whose worker takes 10 to 25 ms to make.
+   *
+   * @throws {ProcessError} when it was started before, is closed, or this process is a daemon
+   * @throws {EncodingError} when an argument cannot be sent; its path says which
+   */
+  start(): void {
+    this.#assertOpen("start()");
+    if (this.#child !== undefined) throw new ProcessError(`Cannot start ${this.#name} twice: make another Process.`);
+    if (currentProcess().daemon) {
+      throw new ProcessError(
+        `Cannot start ${this.#name}: daemonic processes are not allowed to have children, and ` +
+          `${currentProcess().name} is one.`,
+      );
+    }
+    const type = this.#options.type ?? "thread";
+    const args = pack(this.#args, "args", type === "thread");
+    const child = new Child({
+      role: "process",
+      name: this.#name,
+      identity: this.#identity,
+      daemon: this.#daemon,
+      type,
+      env: this.#options.env,
+      resourceLimits: this.#options.resourceLimits,
+      permissions: this.#options.permissions,
+    }, {
+      onMessage: () => {},
+      onExit: () => children.delete(this),
+    });
+    try {
+      child.post({ kind: "start", reference: this.#reference, args });
+    } catch (error) {
+      child.force(-9);
+      throw unsent(error);
+    }
+    this.#child = child;
+    children.add(this);
+  }
+
+  /**
+   * Waits for its end; it does not block. It resolves to true, or to false when the timeout passed first, and can be
+   * called again.
+   *
+   * Differences from Python: it returns whether the process ended, where Python's returns None.
+   *
+   * @param options `timeout` in ms, `signal`
+   * @throws {ProcessError} when it was not started, or is closed
+   * @throws the signal's reason
+   */
+  async join(options?: WaitOptions): Promise<boolean> {
+    this.#assertOpen("join()");
+    checkWaitOptions(options, "Process.join");
+    const child = this.#started("join");
+    child.hold();
+    try {
+      return await until(child.ended, options, "Process.join");
+    } finally {
+      child.letGo();
+    }
+  }
+
+  /**
+   * Ends it as SIGTERM would: nothing more of its function runs, no `finally` either. It does not block; `exitCode`
+   * becomes −15. On Deno a busy thread cannot be stopped: there the exit code is set, its messages are dropped, and a
+   * warning says so; use `type: "process"` where it must stop.
+   *
+   * @throws {ProcessError} when it was not started, or is closed
+   */
+  terminate(): void {
+    this.#assertOpen("terminate()");
+    this.#started("terminate").force(-15);
+  }
+
+  /**
+   * Ends it as SIGKILL would, see {@linkcode Process.terminate}; `exitCode` becomes −9.
+   *
+   * @throws {ProcessError} when it was not started, or is closed
+   */
+  kill(): void {
+    this.#assertOpen("kill()");
+    this.#started("kill").force(-9);
+  }
+
+  /**
+   * Gives back what the object holds; only its name can be asked for afterwards. It can be called again.
+   * @throws {ProcessError} while it runs
+   */
+  close(): void {
+    if (this.#closed) return;
+    if (this.isAlive) {
+      throw new ProcessError(
+        `Cannot close ${this.#name} while it is still running. You should first call join() or terminate().`,
+      );
+    }
+    this.#closed = true;
+    this.#child = undefined;
+  }
+
+  /** A line with name, number and state, as in Python. */
+  toString(): string {
+    const parts = [`name='${this.#name}'`];
+    if (this.#child !== undefined) parts.push(`id=${this.#child.id}`);
+    parts.push(`parent=${currentProcess().id}`, this.#state());
+    if (this.#daemon) parts.push("daemon");
+    return `<Process ${parts.join(" ")}>`;
+  }
+
+  /** Its name for `Object.prototype.toString`. */
+  get [Symbol.toStringTag](): string {
+    return "Process";
+  }
+
+  /** How Node and Bun show it in `console.log`. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  /** How Deno shows it in `console.log`. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  #state(): string {
+    if (this.#closed) return "closed";
+    if (this.#child === undefined) return "initial";
+    const code = this.#child.exit?.code;
+    if (code === undefined) return "started";
+    return `stopped exitcode=${code === -15 ? "-SIGTERM" : code === -9 ? "-SIGKILL" : code}`;
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#closed) throw new ProcessError(`Cannot use ${what} of ${this.#name}: the process object is closed.`);
+  }
+
+  #assertInitial(what: string): void {
+    this.#assertOpen(what);
+    if (this.#child !== undefined) throw new ProcessError(`Cannot set ${what}: ${this.#name} has already started.`);
+  }
+
+  #started(what: string): Child {
+    if (this.#child === undefined) {
+      throw new ProcessError(`Cannot ${what} ${this.#name}: it was not started. Call start() first.`);
+    }
+    return this.#child;
+  }
+}
+
+/** The children of this process that have started and not ended. It never blocks. Python: `active_children()`. */
+export function activeChildren(): Process[] {
+  return [...children] as unknown as Process[];
+}
+
+/** @throws {TypeError | RangeError | UnsupportedRuntimeError} when the options are not usable here. */
+export function checkWorkerOptions(options: WorkerOptions, what: string): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${what}: options must be an object, got ${String(options)}.`);
+  }
+  const { type, permissions, env, resourceLimits } = options;
+  if (type !== undefined && type !== "thread" && type !== "process") {
+    throw new TypeError(`${what}: type must be "thread" or "process", got ${JSON.stringify(type) ?? String(type)}.`);
+  }
+  if (env !== undefined && (typeof env !== "object" || env === null)) {
+    throw new TypeError(`${what}: env must be an object of strings, got ${String(env)}.`);
+  }
+  for (const [name, value] of Object.entries(env ?? {})) {
+    if (typeof value !== "string") throw new TypeError(`${what}: env.${name} must be a string, got ${String(value)}.`);
+  }
+  for (const [name, value] of Object.entries(resourceLimits ?? {})) {
+    if (value !== undefined && !(typeof value === "number" && value > 0)) {
+      throw new RangeError(`${what}: resourceLimits.${name} must be a number of MB above 0, got ${String(value)}.`);
+    }
+  }
+  if (permissions !== undefined && permissions !== "inherit") {
+    if (type !== "process" || !runtime.capabilities.permissions) {
+      throw new UnsupportedRuntimeError(
+        `${what}: permissions need Deno and { type: "process" }: a thread always has those of its program.`,
+      );
+    }
+  }
+}
+
+/** The error for data that the runtime refused, though nothing in it looked wrong. */
+function unsent(error: unknown): EncodingError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new EncodingError(`Cannot send args to another process: ${reason}`, "args", { cause: error });
+}

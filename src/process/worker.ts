@@ -1,0 +1,94 @@
+/**
+ * What every worker does first and last: it takes its place in the agent table, says how it ends, and ends.
+ * @module
+ */
+import { becomeAgent } from "../memory/self.ts";
+import { AgentTable } from "../memory/agents.ts";
+import { runtime } from "../runtime/current.ts";
+import type { ParentPort } from "../runtime/adapter.ts";
+import { exit, onExit, onUncaught, writeError } from "../runtime/host.ts";
+import { setMainModule, type TaskReference } from "../tasks/reference.ts";
+import { ControlWords, WorkerState } from "../transport/control.ts";
+import { unpack } from "../transport/handles.ts";
+import type { Birth, HostMessage, Payload, WorkerMessage } from "../transport/protocol.ts";
+import { describeError, encodeError } from "../transport/remote_error.ts";
+
+/** A worker's side of its life. */
+export interface WorkerSide {
+  /** Its birth data. */
+  readonly birth: Birth;
+  /** The words shared with its parent, in a thread. */
+  readonly control: ControlWords | undefined;
+  /** Says something to the parent. */
+  post(message: WorkerMessage, transfer?: readonly unknown[]): void;
+  /** Starts to receive; `stop` never arrives. */
+  listen(handler: (message: Exclude<HostMessage<TaskReference>, { kind: "stop" }>) => void): void;
+  /** Stops to receive, so that the worker ends by itself when nothing else goes on in it. */
+  release(): void;
+  /** Prints an error that nobody caught, tells the parent, and ends with code 1. */
+  fail(error: unknown): never;
+  /** Ends. */
+  exit(code: number): never;
+}
+
+/** Makes this thread or program a worker. Called once, by the entry module. */
+export function becomeWorker(birth: Birth): WorkerSide {
+  const port: ParentPort = runtime.parentPort();
+  const { shared } = birth;
+  const control = shared === undefined ? undefined : new ControlWords(shared.control);
+  if (shared !== undefined) {
+    becomeAgent({
+      table: new AgentTable(shared.agents),
+      slot: shared.slot,
+      generation: shared.generation,
+      id: birth.id,
+      name: birth.name,
+    });
+  }
+  setMainModule(birth.mainModule);
+  const end = (code: number): never => {
+    if (control !== undefined) control.state = WorkerState.ENDED;
+    return exit(code);
+  };
+  let failing = false;
+  const fail = (error: unknown): never => {
+    // An exit handler of the user's that throws comes back to here.
+    if (!failing) {
+      failing = true;
+      writeError(`Process ${birth.name}:\n${describeError(error)}\n`);
+      port.postMessage({ kind: "uncaught", error: encodeError(error) } satisfies WorkerMessage);
+    }
+    return end(1);
+  };
+  onUncaught(fail);
+  onExit(() => {
+    if (control !== undefined) control.state = WorkerState.ENDED;
+  });
+  return {
+    birth,
+    control,
+    post: (message, transfer) => port.postMessage(message, transfer),
+    listen(handler) {
+      port.listen((message) => {
+        const received = message as HostMessage<TaskReference>;
+        if (received.kind === "stop") end(0);
+        else handler(received);
+      });
+    },
+    release: () => port.release(),
+    fail,
+    exit: end,
+  };
+}
+
+/** What came with a message, live. Modules of shared objects are only loaded for the first message that has one. */
+export function receive(payload: Payload): unknown {
+  if (!payload.handles) return payload.value;
+  return loadHandles().then(() => unpack(payload.value));
+}
+
+let handles: Promise<unknown> | undefined;
+
+function loadHandles(): Promise<unknown> {
+  return handles ??= import("../handle_types.ts");
+}

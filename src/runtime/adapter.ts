@@ -1,0 +1,122 @@
+/**
+ * The contract between this library and a JavaScript runtime. Everything that differs between Deno, Bun and Node is
+ * behind it; the rooms above know none of them.
+ *
+ * ```
+ *   adapter.ts    the contract, nothing that runs
+ *   current.ts    picks the adapter of the runtime we are in
+ *   deno.ts  bun.ts  node.ts     one adapter each; they do not know one another
+ *   worker_threads.ts  os_process.ts  host.ts  stack.ts     what several adapters share
+ * ```
+ * @module
+ */
+
+/** How a worker is made: a thread of this program, or a program of its own that any signal can end. */
+export type WorkerType = "thread" | "process";
+
+/** Limits of a worker's memory, in megabytes, as in `node:worker_threads`. Bun has none and ignores them. */
+export interface ResourceLimits {
+  /** The most memory of the main heap. */
+  readonly maxOldGenerationSizeMb?: number | undefined;
+  /** The most memory for recently created objects. */
+  readonly maxYoungGenerationSizeMb?: number | undefined;
+  /** The size of the memory for generated code. */
+  readonly codeRangeSizeMb?: number | undefined;
+  /** The size of the stack. */
+  readonly stackSizeMb?: number | undefined;
+}
+
+/**
+ * What a worker of type `"process"` may do on Deno: everything that its parent may (`"inherit"`), nothing (`"none"`),
+ * or what is listed, each with `true` or a list of paths, hosts, names.
+ */
+export type Permissions =
+  | "inherit"
+  | "none"
+  | { readonly [K in "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import"]?: boolean | readonly string[] };
+
+/** What this runtime can and cannot do. A method says which of these it needs. */
+export interface Capabilities {
+  /** `terminate()` stops a thread in a busy loop. Not on Deno: denoland/deno#35657. */
+  readonly stopsBusyThreads: boolean;
+  /** Threads obey {@linkcode ResourceLimits}. Not on Bun. */
+  readonly limitsThreadMemory: boolean;
+  /** Starting a thread blocks its caller (23 ms on Deno), so that several are started one in a turn. */
+  readonly blocksToSpawn: boolean;
+  /** Which {@linkcode Permissions} a worker of type `"process"` can be given. */
+  readonly permissions: boolean;
+}
+
+/** Why and how a worker ended. */
+export interface ExitReport {
+  /** The exit code; negative: the number of the signal that ended it. */
+  readonly code: number;
+  /** What the runtime says about the cause, where it says anything. */
+  readonly error?: Error | undefined;
+}
+
+/** What happens at a worker, told to whoever spawned it. None is called before `spawn` has returned. */
+export interface WorkerEvents {
+  /** A message arrived. */
+  onMessage(message: unknown): void;
+  /** The worker is gone; called once, after its last message. */
+  onExit(report: ExitReport): void;
+}
+
+/** What a worker needs to start. */
+export interface SpawnOptions {
+  /** The module that the worker runs. */
+  readonly entry: URL;
+  /** Plain data that {@linkcode RuntimeAdapter.birth} returns in the worker. */
+  readonly birth: unknown;
+  /** Environment variables, instead of a copy of the parent's. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Memory limits. */
+  readonly resourceLimits?: ResourceLimits | undefined;
+  /** Deno's permissions, for type `"process"`. */
+  readonly permissions?: Permissions | undefined;
+}
+
+/** A worker as its parent sees it. */
+export interface WorkerHandle {
+  /** Sends a message. Throws the runtime's `DataCloneError` or `TypeError` if it cannot be cloned. */
+  postMessage(message: unknown, transfer?: readonly unknown[]): void;
+  /** Lets the worker keep the program alive (the state in which it is made). May be called at any time, repeatedly. */
+  ref(): void;
+  /** Lets the program end although the worker lives. */
+  unref(): void;
+  /** Ends it: SIGTERM (15) or SIGKILL (9) for a program; a thread has one way to go. `onExit` follows where it is known. */
+  kill(signal: 15 | 9): void;
+}
+
+/** The parent as a worker sees it. */
+export interface ParentPort {
+  /** Sends a message. Throws the runtime's `DataCloneError` or `TypeError` if it cannot be cloned. */
+  postMessage(message: unknown, transfer?: readonly unknown[]): void;
+  /** Starts to receive. Called once, synchronously, while the entry module is evaluated; messages before it are kept. */
+  listen(handler: (message: unknown) => void): void;
+  /** Stops to receive, so that the worker ends by itself once nothing else is going on in it. */
+  release(): void;
+}
+
+/** A runtime. */
+export interface RuntimeAdapter {
+  /** Its name. */
+  readonly name: "deno" | "bun" | "node";
+  /** Its version. */
+  readonly version: string;
+  /** What it can do. */
+  readonly capabilities: Capabilities;
+  /** Whether this is a program's first thread. */
+  isMainThread(): boolean;
+  /** Starts a worker. */
+  spawn(type: WorkerType, options: SpawnOptions, events: WorkerEvents): WorkerHandle;
+  /** In a worker that was made by {@linkcode RuntimeAdapter.spawn}: its birth data; elsewhere undefined. */
+  birth(): unknown;
+  /** In such a worker: the way to its parent. */
+  parentPort(): ParentPort;
+  /** CPUs that this program may use: affinity and, where it can be read, the limit of the control group. */
+  cpuCount(): number;
+  /** The URL of the program's main module, where it has one. Right on the main thread only. */
+  mainModule(): string | undefined;
+}

@@ -1,0 +1,24 @@
+/**
+ * Node 20 and later.
+ * @module
+ */
+import process from "node:process";
+import { isMainThread } from "node:worker_threads";
+import type { RuntimeAdapter } from "./adapter.ts";
+import { availableCpus, moduleUrlOfPath, programPath } from "./host.ts";
+import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
+import { spawnThread, threadBirth, threadParentPort } from "./worker_threads.ts";
+
+/** The adapter for Node. */
+export const node: RuntimeAdapter = {
+  name: "node",
+  version: process.versions.node,
+  capabilities: { stopsBusyThreads: true, limitsThreadMemory: true, blocksToSpawn: false, permissions: false },
+  isMainThread: () => isMainThread,
+  spawn: (type, options, events) =>
+    type === "thread" ? spawnThread(options, events) : spawnProcess(options, events, () => [...process.execArgv]),
+  birth: () => isMainThread ? processBirth() : threadBirth(),
+  parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
+  cpuCount: () => availableCpus(),
+  mainModule: () => moduleUrlOfPath(programPath()),
+};

@@ -1,0 +1,52 @@
+/**
+ * Which module called us, from the call stack. `Error.prepareStackTrace` gives the places as data on V8 and on Bun.
+ * @module
+ */
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+interface Place {
+  getFileName(): string | null | undefined;
+}
+interface StackApi {
+  prepareStackTrace?: ((error: Error, places: Place[]) => unknown) | undefined;
+  stackTraceLimit?: number;
+}
+
+/** The folder of this library's modules. A bundle has none: there, this file and the program's are one. */
+const OWN_ROOT = /^(.*\/)runtime\/stack\.[jt]s$/.exec(import.meta.url)?.[1];
+
+/** The URL of the module whose code called into this library; undefined in a REPL and in evaluated code. */
+export function callerModule(): string | undefined {
+  const api = Error as unknown as StackApi;
+  const { prepareStackTrace, stackTraceLimit } = api;
+  try {
+    api.stackTraceLimit = 50;
+    api.prepareStackTrace = (_error, places) => places;
+    const places = (new Error() as unknown as { stack: Place[] }).stack;
+    if (!Array.isArray(places)) return undefined;
+    for (const place of places) {
+      const url = moduleUrl(place.getFileName());
+      if (url !== undefined && (OWN_ROOT === undefined || !url.startsWith(OWN_ROOT))) return url;
+    }
+    return undefined;
+  } finally {
+    api.prepareStackTrace = prepareStackTrace;
+    if (stackTraceLimit !== undefined) api.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function moduleUrl(file: string | null | undefined): string | undefined {
+  if (!file) return undefined;
+  if (/^(?:file|https?|data|blob):/.test(file)) return file;
+  // Bun gives paths, and so does Node for CommonJS. Names such as `node:internal/…` and `[eval]` are no modules.
+  return /^(?:\/|[A-Za-z]:[\\/]|\\\\)/.test(file) ? pathToFileURL(file).href : undefined;
+}
+
+/** How a module is shown in messages: its path for a file, else its URL. */
+export function displayUrl(url: string): string {
+  try {
+    return url.startsWith("file:") ? fileURLToPath(url) : url;
+  } catch {
+    return url;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Threads through `node:worker_threads`, for Node and Deno.
+ * @module
+ */
+import { parentPort as port, Worker, workerData } from "node:worker_threads";
+import type { ExitReport, ParentPort, SpawnOptions, WorkerEvents, WorkerHandle } from "./adapter.ts";
+
+const BIRTH = "@manycore/birth";
+
+/** Wraps birth data so that a worker made by somebody else is not taken for ours. */
+export function wrapBirth(birth: unknown): unknown {
+  return { [BIRTH]: birth };
+}
+
+/** The birth data of this thread, if it is one of ours. */
+export function threadBirth(data: unknown = workerData): unknown {
+  return typeof data === "object" && data !== null ? (data as Record<string, unknown>)[BIRTH] : undefined;
+}
+
+/** Starts a thread. */
+export function spawnThread(options: SpawnOptions, events: WorkerEvents, entry: URL = options.entry): WorkerHandle {
+  const worker = new Worker(entry, {
+    workerData: wrapBirth(options.birth),
+    ...(options.env === undefined ? {} : { env: { ...options.env } }),
+    ...(options.resourceLimits === undefined ? {} : { resourceLimits: { ...options.resourceLimits } as object }),
+  });
+  let error: Error | undefined;
+  worker.on("message", (message) => events.onMessage(message));
+  worker.on("error", (cause) => error ??= cause as Error);
+  worker.on("messageerror", (cause) => error ??= cause);
+  worker.on("exit", (code) => {
+    const report: ExitReport = { code: code ?? 1, error };
+    events.onExit(report);
+  });
+  return {
+    postMessage: (message, transfer) => worker.postMessage(message, transfer as never),
+    ref: () => worker.ref(),
+    unref: () => worker.unref(),
+    kill: () => void worker.terminate(),
+  };
+}
+
+/** The way from a Node thread to its parent. */
+export function threadParentPort(): ParentPort {
+  const parent = port as NonNullable<typeof port>;
+  let current: ((message: unknown) => void) | undefined;
+  return {
+    postMessage: (message, transfer) => parent.postMessage(message, transfer as never),
+    listen(handler) {
+      current = handler;
+      parent.on("message", handler);
+    },
+    release() {
+      if (current !== undefined) parent.off("message", current);
+    },
+  };
+}

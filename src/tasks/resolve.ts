@@ -1,0 +1,181 @@
+/**
+ * How a worker finds the function of a task (the other half of `reference.ts`).
+ *
+ * A plain function is looked for among the exports of the modules that its reference names. An export matches when its
+ * source text and its name are those of the function. DESIGN asked for the text alone: but `makeAdder(2)` has the text
+ * of the export `addOne = makeAdder(1)`, and the wrong one of them would give wrong results without a word. What
+ * matches nothing is compiled from its text, and sees only its own arguments.
+ * @module
+ */
+import { BootstrapError, TaskResolutionError } from "../errors.ts";
+import { displayUrl } from "../runtime/stack.ts";
+import { importModule } from "./bootstrap.ts";
+import { taskCountOf, type TaskFunction, taskOfModule, type TaskReference } from "./reference.ts";
+
+/** A function that a worker can call. */
+export interface ResolvedTask {
+  /** The function. */
+  readonly call: (...args: readonly unknown[]) => unknown;
+  /** Its name, for messages. */
+  readonly name: string;
+  /** Whether it was compiled from its source text. */
+  readonly fromSource: boolean;
+}
+
+/** The tasks that a worker knows, by the numbers of their references. */
+export class TaskTable {
+  readonly #known = new Map<number, ResolvedTask | Promise<ResolvedTask>>();
+
+  /** Starts to resolve a reference; a failure is kept, and met by {@linkcode TaskTable.get}. */
+  learn(reference: TaskReference): void {
+    if (this.#known.has(reference.id)) return;
+    const promise = resolveTask(reference);
+    promise.then((resolved) => this.#known.set(reference.id, resolved), () => {});
+    this.#known.set(reference.id, promise);
+  }
+
+  /** The task with that number: itself once it is known, so that nothing has to be awaited then. */
+  get(id: number): ResolvedTask | Promise<ResolvedTask> {
+    return this.#known.get(id) ??
+      Promise.reject(new TaskResolutionError(`Task ${id} was never announced to this worker.`));
+  }
+}
+
+/** Finds the function of a reference. @throws {TaskResolutionError | BootstrapError} when it cannot be had. */
+export async function resolveTask(reference: TaskReference): Promise<ResolvedTask> {
+  switch (reference.kind) {
+    case "task":
+      return named(await taskFunction(reference), reference.name);
+    case "export":
+      return named(await exportedFunction(reference), reference.name);
+    case "function": {
+      const found = await findExport(reference);
+      return found === undefined
+        ? { call: compile(reference), name: reference.name, fromSource: true }
+        : named(found, reference.name);
+    }
+  }
+}
+
+function named(fn: TaskFunction, name: string): ResolvedTask {
+  return { call: fn as ResolvedTask["call"], name, fromSource: false };
+}
+
+async function load(module: string, wanted: string): Promise<Record<string, unknown>> {
+  try {
+    return await importModule(module);
+  } catch (error) {
+    if (error instanceof BootstrapError) throw error;
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new TaskResolutionError(
+      `Cannot import ${displayUrl(module)} in the worker, to find ${wanted} in it: ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
+async function taskFunction(reference: TaskReference & { kind: "task" }): Promise<TaskFunction> {
+  const { module, index, name } = reference;
+  const label = name === "" ? `task ${index}` : name;
+  // A task is one of those that the module names when it is imported. What it names later, from inside a function, may
+  // come in another order here.
+  let count = importedTasks.get(module);
+  if (count === undefined) {
+    await load(module, label);
+    count = importedTasks.get(module) ?? taskCountOf(module);
+    importedTasks.set(module, count);
+  }
+  const fn = index < count ? taskOfModule(module, index) : undefined;
+  if (fn === undefined || fn.toString() !== reference.source) {
+    throw new TaskResolutionError(
+      `Cannot find ${label} in ${displayUrl(module)}: it is task() call number ${index + 1} of that module, and here ` +
+        `${fn === undefined ? `there are ${count}` : "that one is another function"}. Call task(import.meta, …) at ` +
+        `the top level of the module, in the same order every time, outside the main guard and outside functions.`,
+    );
+  }
+  return fn;
+}
+
+const importedTasks = new Map<string, number>();
+
+async function exportedFunction(reference: TaskReference & { kind: "export" }): Promise<TaskFunction> {
+  const exports = await load(reference.module, reference.name);
+  const fn = exports[reference.name];
+  if (typeof fn === "function") return fn as TaskFunction;
+  const names = Object.keys(exports).filter((name) => typeof exports[name] === "function");
+  throw new TaskResolutionError(
+    `${displayUrl(reference.module)} exports ${
+      Object.hasOwn(exports, reference.name) ? `${reference.name}, but it is no function` : `no ${reference.name}`
+    }; its functions are: ${names.join(", ") || "none"}.`,
+  );
+}
+
+async function findExport(reference: TaskReference & { kind: "function" }): Promise<TaskFunction | undefined> {
+  for (const module of reference.modules) {
+    const exports = await load(module, reference.name);
+    const matches = new Set<TaskFunction>();
+    // CommonJS modules have what they export in `default` as well.
+    for (const from of [exports, exports["default"]]) {
+      if (typeof from !== "object" || from === null) continue;
+      for (const [key, value] of Object.entries(from)) {
+        if (typeof value !== "function" || Function.prototype.toString.call(value) !== reference.source) continue;
+        if (value.name === reference.name && (key === reference.name || key === "default")) {
+          matches.add(value as TaskFunction);
+        }
+      }
+    }
+    if (matches.size === 1) return [...matches][0];
+    if (matches.size > 1) {
+      throw new TaskResolutionError(
+        `${displayUrl(module)} exports ${matches.size} functions named ${reference.name} with the same source text: ` +
+          `name the one you mean with task(import.meta, ${reference.name}).`,
+      );
+    }
+  }
+  return undefined;
+}
+
+function compile(reference: TaskReference & { kind: "function" }): ResolvedTask["call"] {
+  const { source, name } = reference;
+  try {
+    return evaluate(`(${source}\n)`) as ResolvedTask["call"];
+  } catch (error) {
+    // The text of a method, `double(n) { … }`, is one only inside an object.
+    try {
+      const methods = evaluate(`({${source}\n})`) as Record<string, ResolvedTask["call"]>;
+      const method = Object.values(methods)[0];
+      if (typeof method === "function") return method;
+    } catch {
+      // The first message is the one that fits.
+    }
+    throw new TaskResolutionError(
+      `Cannot compile ${name || "the function"} from its source text: ${error instanceof Error ? error.message : error}. ` +
+        mends(name),
+      { cause: error },
+    );
+  }
+}
+
+function evaluate(expression: string): unknown {
+  // Modules are strict, and so is what came out of one.
+  return new Function(`"use strict"; return ${expression}`)();
+}
+
+function mends(name: string): string {
+  const fn = name || "fn";
+  return `It was found in no module's exports, so its source text was sent, and that sees only its own arguments. ` +
+    `Export it from the module that gives it to the pool, or name it there: const ${fn} = task(import.meta, …).`;
+}
+
+/** An error of a function from source text that says that it missed a variable: as the error that tells the mend. */
+export function explainMissing(thrown: unknown, task: ResolvedTask): unknown {
+  if (!task.fromSource || !(thrown instanceof ReferenceError)) return thrown;
+  // V8: "factor is not defined"; JSC: "Can't find variable: factor".
+  const name = /^([\p{ID_Start}$_][\p{ID_Continue}$]*) is not defined|variable: (\S+)/u.exec(thrown.message);
+  const missing = name?.[1] ?? name?.[2];
+  if (missing === undefined || missing in globalThis) return thrown;
+  return new TaskResolutionError(
+    `${task.name || "The function"} uses ${missing}, which does not exist in the worker. ${mends(task.name)}`,
+    { cause: thrown },
+  );
+}

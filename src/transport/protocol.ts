@@ -1,0 +1,117 @@
+/**
+ * What crosses between a host and its worker: types, no logic.
+ * @module
+ */
+import type { WorkerType } from "../runtime/adapter.ts";
+import type { WireError } from "./remote_error.ts";
+
+/** What a worker is told at its birth, before any message. */
+export interface Birth {
+  /** What it is for. */
+  readonly role: "process" | "pool";
+  /** Its name, as in `currentProcess().name`. */
+  readonly name: string;
+  /** The numbers in its default name: `[1, 2]` is the second child of the first child of the main process. */
+  readonly identity: readonly number[];
+  /** Its number. */
+  readonly id: number;
+  /** Whether it ends with its parent, and may have no children. */
+  readonly daemon: boolean;
+  /** How it was made. */
+  readonly type: WorkerType;
+  /** Its parent. */
+  readonly parent: { readonly name: string; readonly id: number };
+  /** The program's main module. */
+  readonly mainModule: string | undefined;
+  /** Its place in the agent table, the table, and its control words: for threads. */
+  readonly shared?: {
+    readonly slot: number;
+    readonly generation: number;
+    readonly agents: SharedArrayBuffer;
+    readonly control: SharedArrayBuffer;
+  } | undefined;
+}
+
+/** Plain data, and whether it holds descriptions of shared objects (see `handles.ts`). */
+export interface Payload {
+  readonly value: unknown;
+  readonly handles: boolean;
+}
+
+/** To a process: run this and end. `R` is a reference to a function, see `tasks/reference.ts`. */
+export interface StartMessage<R> {
+  readonly kind: "start";
+  readonly reference: R;
+  readonly args: Payload;
+}
+
+/** To a worker: end, in order. */
+export interface StopMessage {
+  readonly kind: "stop";
+}
+
+/** To a pool worker, first: what to run before anything else. */
+export interface InitializeMessage<R> {
+  readonly kind: "initialize";
+  readonly initializer: { readonly reference: R; readonly args: Payload } | undefined;
+  readonly concurrency: number;
+  /** Where several tasks are in flight: how long one may take, in ms. */
+  readonly taskTimeout: number | undefined;
+}
+
+/** How the items of a chunk become arguments. */
+export type ChunkMode = "apply" | "map" | "starmap";
+
+/** Some calls of one function. */
+export interface WireChunk {
+  /** Counts the chunks sent to this worker; `% CLAIM_WORDS` is its claim word, see `control.ts`. */
+  readonly sequence: number;
+  /** The number of the function's reference. */
+  readonly task: number;
+  readonly mode: ChunkMode;
+  /** Whether the items after one that fails are still run. */
+  readonly keepGoing: boolean;
+  /** `apply`: the arguments of one call. `map`: an array or typed array of items. `starmap`: an array of arguments. */
+  readonly items: Payload;
+}
+
+/** To a pool worker: references it has not seen yet, then chunks. */
+export interface RunMessage<R> {
+  readonly kind: "run";
+  readonly references: readonly R[];
+  readonly chunks: readonly WireChunk[];
+}
+
+/** Everything that a host says. */
+export type HostMessage<R> = StartMessage<R> | StopMessage | InitializeMessage<R> | RunMessage<R>;
+
+/** From a pool worker: it is ready for chunks. */
+export interface ReadyMessage {
+  readonly kind: "ready";
+}
+
+/** From a pool worker: its initializer failed; it ends. From any worker: nobody caught this; it ends. */
+export interface FailedMessage {
+  readonly kind: "initializer-failed" | "uncaught";
+  readonly error: WireError;
+}
+
+/** What became of one chunk. */
+export interface WireResult {
+  readonly sequence: number;
+  /** How long it ran, in ms. */
+  readonly elapsed: number;
+  /** `apply`: the result; else an array of results, of which those that failed are undefined. */
+  readonly result: Payload | undefined;
+  /** What failed: the place in the chunk, and the error. */
+  readonly errors: readonly (readonly [number, WireError])[];
+}
+
+/** From a pool worker: chunks that are done. */
+export interface DoneMessage {
+  readonly kind: "done";
+  readonly results: readonly WireResult[];
+}
+
+/** Everything that a worker says. */
+export type WorkerMessage = ReadyMessage | FailedMessage | DoneMessage;

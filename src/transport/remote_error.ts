@@ -1,0 +1,156 @@
+/**
+ * Errors cross as themselves: name, message, own fields, `cause` and `errors` survive, and the class where this side
+ * knows it. Structured clone keeps none of that for a class of one's own, so they are taken apart here, and put
+ * together with the stack of the place where they were thrown.
+ * @module
+ */
+import { ERROR_CLASSES } from "../errors.ts";
+import { pack, type Packed, unpack } from "./handles.ts";
+
+/** Anything that was thrown, as plain data. */
+export type WireError =
+  | { readonly kind: "value"; readonly packed: Packed }
+  | {
+    readonly kind: "error";
+    readonly name: string;
+    readonly type: string;
+    readonly message: string;
+    readonly stack: string;
+    readonly fields: readonly (readonly [string, Packed])[];
+    readonly cause?: WireError | undefined;
+    readonly errors?: readonly WireError[] | undefined;
+  };
+
+const DEPTH_LIMIT = 16;
+
+const BUILT_IN: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
+  [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError].map(
+    (type): [string, { readonly prototype: Error }] => [type.name, type],
+  ),
+);
+
+/** Makes anything that was thrown ready to be sent. Never throws. */
+export function encodeError(thrown: unknown, depth = 0): WireError {
+  if (!(thrown instanceof Error)) return { kind: "value", packed: packOr(thrown, "thrown value") };
+  const fields: (readonly [string, Packed])[] = [];
+  for (const key of Object.keys(thrown)) {
+    if (key === "stack" || key === "message" || key === "cause" || key === "errors" || key === "name") continue;
+    // V8 and JSC add these to errors as data of their own.
+    if (key === "line" || key === "column" || key === "sourceURL") continue;
+    fields.push([key, packOr(readField(thrown, key), key)]);
+  }
+  const wire: WireError = {
+    kind: "error",
+    name: text(readField(thrown, "name"), "Error"),
+    type: classOf(thrown),
+    message: text(readField(thrown, "message"), ""),
+    stack: text(readField(thrown, "stack"), ""),
+    fields,
+    ...(Object.hasOwn(thrown, "cause") && depth < DEPTH_LIMIT ? { cause: encodeError(thrown.cause, depth + 1) } : {}),
+    ...(thrown instanceof AggregateError && depth < DEPTH_LIMIT
+      ? { errors: thrown.errors.map((error) => encodeError(error, depth + 1)) }
+      : {}),
+  };
+  return wire;
+}
+
+function readField(error: Error, key: string): unknown {
+  try {
+    return (error as unknown as Record<string, unknown>)[key];
+  } catch (failure) {
+    return `[thrown by its getter: ${String(failure)}]`;
+  }
+}
+
+function text(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
+}
+
+/** The nearest class that the other side can know: ours, the language's, or `DOMException`. */
+function classOf(error: Error): string {
+  if (typeof DOMException === "function" && error instanceof DOMException) return "DOMException";
+  for (let proto: unknown = Object.getPrototypeOf(error); proto !== null; proto = Object.getPrototypeOf(proto)) {
+    const name = (proto as { constructor?: { name?: string } }).constructor?.name ?? "";
+    if ((ERROR_CLASSES.get(name) ?? BUILT_IN.get(name))?.prototype === proto) return name;
+  }
+  return "Error";
+}
+
+/** A field that cannot be sent arrives as a sentence about it: the error itself must always arrive. */
+function packOr(value: unknown, name: string): Packed {
+  try {
+    const packed = pack(value, name);
+    if (typeof packed.value === "object" && packed.value !== null) structuredClone(packed.value);
+    return packed;
+  } catch (failure) {
+    let shown: string;
+    try {
+      shown = String(value);
+    } catch {
+      shown = typeof value;
+    }
+    return { value: `${shown} [not sent: ${failure instanceof Error ? failure.message : String(failure)}]`, handles: false };
+  }
+}
+
+/** What {@linkcode decodeError} adds to `error.stack`, and where it can be read on its own. */
+export interface RemoteStack {
+  /** The process in which the error was thrown. */
+  readonly processName: string;
+  /** The stack there. */
+  readonly stack: string;
+}
+
+const remoteStacks = new WeakMap<object, RemoteStack>();
+
+/** The stack of an error in the process where it was thrown; undefined for an error of this process. */
+export function remoteStackOf(error: unknown): RemoteStack | undefined {
+  return typeof error === "object" && error !== null ? remoteStacks.get(error) : undefined;
+}
+
+/** Puts together what was thrown in process `processName`. */
+export function decodeError(wire: WireError, processName: string): unknown {
+  if (wire.kind === "value") return wire.packed.handles ? unpack(wire.packed.value) : wire.packed.value;
+  let error: Error;
+  if (wire.type === "DOMException") {
+    error = new DOMException(wire.message, wire.name) as unknown as Error;
+  } else {
+    error = new Error(wire.message);
+    const type = ERROR_CLASSES.get(wire.type) ?? BUILT_IN.get(wire.type);
+    if (type !== undefined && type.prototype !== Error.prototype) Object.setPrototypeOf(error, type.prototype);
+    if (error.name !== wire.name) define(error, "name", wire.name);
+  }
+  if (wire.cause !== undefined) define(error, "cause", decodeError(wire.cause, processName));
+  if (wire.errors !== undefined) define(error, "errors", wire.errors.map((inner) => decodeError(inner, processName)));
+  for (const [key, packed] of wire.fields) {
+    Object.defineProperty(error, key, {
+      value: packed.handles ? unpack(packed.value) : packed.value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  define(error, "stack", showStack(wire, processName));
+  remoteStacks.set(error, { processName, stack: wire.stack });
+  return error;
+}
+
+/** The first lines of V8 repeat name and message, those of JSC do not; ours always do. */
+function showStack(wire: { name: string; message: string; stack: string }, processName: string): string {
+  const head = wire.message === "" ? wire.name : `${wire.name}: ${wire.message}`;
+  const frames = wire.stack.startsWith(head) ? wire.stack.slice(head.length).replace(/^\n/, "") : wire.stack;
+  return `${head}\n    --- RemoteStack (${processName}) ---\n${frames}`;
+}
+
+function define(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, { value, configurable: true, enumerable: false, writable: true });
+}
+
+/** How an uncaught error is printed: its stack with name and message, and its causes. */
+export function describeError(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return `Uncaught ${typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown)}`;
+  const head = thrown.message === "" ? thrown.name : `${thrown.name}: ${thrown.message}`;
+  const stack = thrown.stack ?? "";
+  const own = stack.startsWith(head) || stack.includes(head) ? stack : stack === "" ? head : `${head}\n${stack}`;
+  return thrown.cause === undefined ? own : `${own}\n[cause] ${describeError(thrown.cause)}`;
+}
