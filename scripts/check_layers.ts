@@ -16,6 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["transport", "tasks"],
   ["sync"],
   ["shared", "channel"],
+  ["handle_types"],
   ["process"],
   ["pool"],
   ["executor", "actor", "manager"],

@@ -56,7 +56,7 @@ export class WorkerCrashedError extends ProcessError {
   /** The worker's name. */
   readonly processName: string;
 
-  /** @param message what happened, @param crash the worker's end, @param options the cause. */
+  /** Makes the error. @param message what happened, @param crash the worker's end, @param options the cause. */
   constructor(message: string, crash: WorkerCrash, options?: ErrorOptions) {
     super(message, options);
     this.exitCode = crash.exitCode;
@@ -72,7 +72,7 @@ export class EncodingError extends MultiprocessingError {
   /** The part at fault, as one would write it: `args[0].handlers.click`. */
   readonly path: string;
 
-  /** @param message what cannot be sent and why, @param path where it is, @param options the cause. */
+  /** Makes the error. @param message what cannot be sent and why, @param path where it is, @param options the cause. */
   constructor(message: string, path: string, options?: ErrorOptions) {
     super(message, options);
     this.path = path;
@@ -164,7 +164,7 @@ export class DeadlockError extends SyncError {
   /** The processes in the cycle, each with what it holds and what it waits for. */
   readonly cycle: readonly string[];
 
-  /** @param message the report, @param cycle one line for each process, @param options the cause. */
+  /** Makes the error. @param message the report, @param cycle one line for each process, @param options the cause. */
   constructor(message: string, cycle: readonly string[] = [], options?: ErrorOptions) {
     super(message, options);
     this.cycle = cycle;

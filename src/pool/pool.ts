@@ -283,7 +283,13 @@ export class Pool {
     return options.transfer === undefined || options.transfer.length === 0 ? this.#retries : 0;
   }
 
-  #map(mode: "map" | "starmap", fn: unknown, items: unknown, options: MapOptions, what: string): AsyncResult<unknown[]> {
+  #map(
+    mode: "map" | "starmap",
+    fn: unknown,
+    items: unknown,
+    options: MapOptions,
+    what: string,
+  ): AsyncResult<unknown[]> {
     const reference = this.#begin(fn, options, what);
     const known = itemsOf(items, what);
     const bar = barOf(options);
@@ -323,7 +329,9 @@ export class Pool {
 
   #imap(ordered: boolean, fn: unknown, items: unknown, options: MapOptions, what: string): ResultIterator<unknown> {
     const reference = this.#begin(fn, options, what);
-    if (options.transfer !== undefined) throw new TypeError(`${what}: transfer is not possible with an input that is pulled.`);
+    if (options.transfer !== undefined) {
+      throw new TypeError(`${what}: transfer is not possible with an input that is pulled.`);
+    }
     itemsOf(items, what);
     const bar = barOf(options);
     const sink = new IteratorSink(ordered, bar.listener);
@@ -364,7 +372,11 @@ export class Pool {
     if (job.settled || (signal === undefined && timeout === undefined)) return;
     const onAbort = (): void => this.#scheduler.abort(job, signal?.reason);
     const timer = timeout === undefined || timeout === Infinity ? undefined : backgroundTimer(
-      () => this.#scheduler.abort(job, new TimeoutError(`${job.reference.name || "The task"} was not done after ${timeout} ms.`)),
+      () =>
+        this.#scheduler.abort(
+          job,
+          new TimeoutError(`${job.reference.name || "The task"} was not done after ${timeout} ms.`),
+        ),
       timeout,
     );
     signal?.addEventListener("abort", onAbort, { once: true });

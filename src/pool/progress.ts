@@ -30,7 +30,10 @@ async function load(): Promise<BarLibrary | undefined> {
       // The next name; the last one is followed by a warning.
     }
   }
-  warnOnce("MANYCORE_NO_PROGRESS_BAR", "{ progress: true } needs the package cli-progress: install it, or use onProgress.");
+  warnOnce(
+    "MANYCORE_NO_PROGRESS_BAR",
+    "{ progress: true } needs the package cli-progress: install it, or use onProgress.",
+  );
   return undefined;
 }
 

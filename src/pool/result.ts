@@ -90,7 +90,9 @@ export class AsyncResult<T> extends Promise<T> {
    * @throws {InvalidStateError} when it is not settled
    */
   successful(): boolean {
-    if (this.#state === "pending") throw new InvalidStateError("The result is not ready: await it, or ask ready() first.");
+    if (this.#state === "pending") {
+      throw new InvalidStateError("The result is not ready: await it, or ask ready() first.");
+    }
     return this.#state === "resolved";
   }
 

@@ -14,7 +14,7 @@
  */
 import { BrokenPoolError, CancelledError, TimeoutError, WorkerCrashedError } from "../errors.ts";
 import { runtime } from "../runtime/current.ts";
-import { backgroundTimer, type BackgroundTimer } from "../runtime/host.ts";
+import { type BackgroundTimer, backgroundTimer } from "../runtime/host.ts";
 import type { ChildExit, ChildOptions } from "../process/supervisor.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import type { InitializeMessage, WireResult, WorkerMessage } from "../transport/protocol.ts";
@@ -373,7 +373,9 @@ export class Scheduler implements MemberEvents {
       const member = emptiest(members);
       if (member === undefined) break;
       // Without control words what is out counts as started: then only what can run at once is sent.
-      const window = member.child.control === undefined ? concurrency : windowFor(this.#chunkMs, concurrency, member.capacity);
+      const window = member.child.control === undefined
+        ? concurrency
+        : windowFor(this.#chunkMs, concurrency, member.capacity);
       if (member.out.size >= window) break;
       const once = member.child.control === undefined && taskTimeout !== undefined;
       const chunk = this.#take(once ? 1 : maxTasksPerChild - member.assigned);
@@ -421,7 +423,10 @@ export class Scheduler implements MemberEvents {
       const spare = fullest.out.size - this.#options.concurrency;
       if (spare < 1) return;
       const room = this.#options.maxTasksPerChild - idle.assigned;
-      const moved = fullest.takeBack(Math.ceil(spare / 2), (chunk) => chunk.count <= room && chunk.job.canResend(chunk));
+      const moved = fullest.takeBack(
+        Math.ceil(spare / 2),
+        (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
+      );
       for (const chunk of moved) {
         if (chunk.count <= this.#options.maxTasksPerChild - idle.assigned) idle.send(chunk);
         else this.#again.unshift(chunk);
@@ -549,7 +554,9 @@ function emptiest(members: readonly Member[]): Member | undefined {
   let best: Member | undefined;
   for (const member of members) {
     if (best === undefined || member.out.size < best.out.size) best = member;
-    else if (member.out.size === best.out.size && member.state === "serving" && best.state === "starting") best = member;
+    else if (member.out.size === best.out.size && member.state === "serving" && best.state === "starting") {
+      best = member;
+    }
   }
   return best;
 }

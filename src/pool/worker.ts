@@ -30,6 +30,7 @@ export function runPoolWorker(side: WorkerSide): void {
   let ready = false;
   let concurrency = 1;
   let taskTimeout: number | undefined;
+  let timed = false;
   let running = 0;
   let outbox: WireResult[] = [];
   let lastFlush = 0;
@@ -43,6 +44,7 @@ export function runPoolWorker(side: WorkerSide): void {
       if (ready) pump();
     } else if (message.kind === "initialize") {
       ({ concurrency, taskTimeout } = message);
+      timed = taskTimeout !== undefined;
       void initialize(message).then(() => {
         ready = true;
         side.post({ kind: "ready" });
@@ -169,35 +171,50 @@ export function runPoolWorker(side: WorkerSide): void {
       results[index] = packed.value;
     };
     const from = (first: number): WireResult | Promise<WireResult> => {
+      enter();
       for (let i = first; i < inputs.length; i++) {
+        if (timed) side.control?.beginItem();
         try {
           const input = floats ? integral(inputs[i] as number) : inputs[i];
-          const value = begin(task, chunk.mode === "map" ? [input] : input as readonly unknown[]);
-          if (isThenable(value)) {
-            return limited(value, task).then((settled) => keep(i, settled)).catch((error) => failure(i, error)).then(() =>
-              errors.length > 0 && !chunk.keepGoing ? done(undefined) : from(i + 1)
+          const value = chunk.mode === "map" ? task.call(input) : task.call(...input as readonly unknown[]);
+          if (typeof value === "number" || typeof value === "string") {
+            results[i] = value;
+          } else if (isThenable(value)) {
+            leave();
+            return limited(value, task).then((settled) => keep(i, settled)).catch((error) => failure(i, error)).then(
+              () => errors.length > 0 && !chunk.keepGoing ? done(undefined) : from(i + 1),
             );
+          } else {
+            keep(i, value);
           }
-          keep(i, value);
         } catch (error) {
           failure(i, error);
-          if (!chunk.keepGoing) return done(undefined);
+          if (!chunk.keepGoing) return leave(), done(undefined);
         }
       }
+      leave();
       return done({ value: results, handles });
     };
     return from(0);
   }
 
+  /** User code begins to run. */
+  function enter(): void {
+    if (side.control !== undefined) side.control.state = WorkerState.RUNNING;
+  }
+
+  /** User code returned, or awaits. */
+  function leave(): void {
+    if (side.control !== undefined) side.control.state = WorkerState.IDLE;
+  }
+
   function begin(task: ResolvedTask, args: readonly unknown[]): unknown {
-    const { control } = side;
-    if (control === undefined) return task.call(...args);
-    control.beginItem();
-    control.state = WorkerState.RUNNING;
+    if (timed) side.control?.beginItem();
+    enter();
     try {
       return task.call(...args);
     } finally {
-      control.state = WorkerState.IDLE;
+      leave();
     }
   }
 

@@ -2,7 +2,7 @@
  * The worker of a `Process`: it finds the function, runs it, and ends when nothing goes on in it any more.
  * @module
  */
-import { resolveTask, explainMissing, type ResolvedTask } from "../tasks/resolve.ts";
+import { explainMissing, type ResolvedTask, resolveTask } from "../tasks/resolve.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import { WorkerState } from "../transport/control.ts";
 import type { StartMessage } from "../transport/protocol.ts";

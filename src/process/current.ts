@@ -84,5 +84,5 @@ export function nextIdentity(): number[] {
 
 /** How many CPUs this program may use: those of its affinity mask and its control group. At least 1. It never blocks. */
 export function cpuCount(): number {
-  return runtime.cpuCount();
+  return birth()?.cpus ?? runtime.cpuCount();
 }

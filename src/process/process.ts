@@ -123,7 +123,9 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     return this.#daemon;
   }
   set daemon(daemon: boolean) {
-    if (typeof daemon !== "boolean") throw new TypeError(`Process.daemon must be true or false, got ${String(daemon)}.`);
+    if (typeof daemon !== "boolean") {
+      throw new TypeError(`Process.daemon must be true or false, got ${String(daemon)}.`);
+    }
     this.#assertInitial("daemon");
     this.#daemon = daemon;
   }

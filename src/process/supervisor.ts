@@ -11,6 +11,7 @@
  * messages are dropped, and its place in the agent table is never used again.
  * @module
  */
+import { requestStop, setPlatform } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
 import type { Permissions, ResourceLimits, WorkerHandle, WorkerType } from "../runtime/adapter.ts";
 import { runtime } from "../runtime/current.ts";
@@ -19,7 +20,7 @@ import { mainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
 import type { Birth, HostMessage, WorkerMessage } from "../transport/protocol.ts";
 import { WORKER_URL } from "../worker_url.ts";
-import { currentProcess } from "./current.ts";
+import { cpuCount, currentProcess } from "./current.ts";
 
 /** How a child is made. */
 export interface ChildOptions {
@@ -73,6 +74,7 @@ export class Child {
   readonly #events: ChildEvents;
   readonly #type: WorkerType;
   readonly #markDead: (fenced: boolean) => void;
+  readonly #askToStop: () => void;
   #settle!: (exit: ChildExit) => void;
   #forced: ForcedCode | undefined;
   #holds: number;
@@ -88,7 +90,10 @@ export class Child {
     this.#events = events;
     this.#type = options.type;
     this.#markDead = (fenced) => self.table.markDead(agent, fenced);
+    this.#askToStop = () => requestStop(self.table, agent);
     const { name, id } = currentProcess();
+    const cpus = cpuCount();
+    if (cpus === 1) setPlatform({ spin: 0 });
     const birth: Birth = {
       role: options.role,
       name: options.name,
@@ -98,6 +103,7 @@ export class Child {
       type: options.type,
       parent: { name, id },
       mainModule: mainModule(),
+      cpus,
       shared: this.control === undefined ? undefined : {
         slot: agent.slot,
         generation: agent.generation,
@@ -152,6 +158,8 @@ export class Child {
       return;
     }
     if (!first) return;
+    // One that is blocked wakes for the first, one in its event loop for the second.
+    this.#askToStop();
     this.#handle.postMessage({ kind: "stop" });
     setTimeout(() => {
       if (this.exit !== undefined) return;

@@ -2,8 +2,9 @@
  * What every worker does first and last: it takes its place in the agent table, says how it ends, and ends.
  * @module
  */
-import { becomeAgent } from "../memory/self.ts";
 import { AgentTable } from "../memory/agents.ts";
+import { setPlatform, StopRequested } from "../memory/park.ts";
+import { becomeAgent } from "../memory/self.ts";
 import { runtime } from "../runtime/current.ts";
 import type { ParentPort } from "../runtime/adapter.ts";
 import { exit, onExit, onUncaught, writeError } from "../runtime/host.ts";
@@ -46,14 +47,16 @@ export function becomeWorker(birth: Birth): WorkerSide {
     });
   }
   setMainModule(birth.mainModule);
+  // Spinning on the only core would keep away the agent that we wait for.
+  if (birth.cpus === 1) setPlatform({ spin: 0 });
   const end = (code: number): never => {
     if (control !== undefined) control.state = WorkerState.ENDED;
     return exit(code);
   };
   let failing = false;
   const fail = (error: unknown): never => {
-    // An exit handler of the user's that throws comes back to here.
-    if (!failing) {
+    // An exit handler of the user's that throws comes back to here; and an end that was asked for is no error.
+    if (!failing && !(error instanceof StopRequested)) {
       failing = true;
       writeError(`Process ${birth.name}:\n${describeError(error)}\n`);
       port.postMessage({ kind: "uncaught", error: encodeError(error) } satisfies WorkerMessage);

@@ -33,7 +33,9 @@ export interface ResourceLimits {
 export type Permissions =
   | "inherit"
   | "none"
-  | { readonly [K in "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import"]?: boolean | readonly string[] };
+  | {
+    readonly [K in "read" | "write" | "net" | "env" | "run" | "sys" | "ffi" | "import"]?: boolean | readonly string[];
+  };
 
 /** What this runtime can and cannot do. A method says which of these it needs. */
 export interface Capabilities {

@@ -19,6 +19,12 @@ interface DenoGlobal {
   };
 }
 
+/** The global scope of a worker. */
+interface MessageScope {
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  removeEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+}
+
 function denoGlobal(): DenoGlobal {
   return (globalThis as unknown as { Deno: DenoGlobal }).Deno;
 }
@@ -30,12 +36,12 @@ function localEntry(entry: URL): URL {
 }
 
 function threadParentPort(): ParentPort {
-  const scope = globalThis as unknown as EventTarget;
-  let listener: ((event: Event) => void) | undefined;
+  const scope = globalThis as unknown as MessageScope;
+  let listener: ((event: { readonly data: unknown }) => void) | undefined;
   return {
     postMessage: (message, transfer) => (port as NonNullable<typeof port>).postMessage(message, transfer as never),
     listen(handler) {
-      listener = (event) => handler((event as MessageEvent).data);
+      listener = (event) => handler(event.data);
       scope.addEventListener("message", listener);
     },
     release() {

@@ -122,7 +122,9 @@ export function remote<M>(module: string | URL): Remote<M> {
       if (handle === undefined) {
         handle = () => {
           throw new TypeError(
-            `${name} of ${displayUrl(url)} runs in workers only: give it to a Pool or Process, as in pool.apply(${name}, args).`,
+            `${name} of ${
+              displayUrl(url)
+            } runs in workers only: give it to a Pool or Process, as in pool.apply(${name}, args).`,
           );
         };
         handles.set(name, handle);
@@ -139,7 +141,9 @@ export function remote<M>(module: string | URL): Remote<M> {
 
 function moduleUrl(module: string | URL): string {
   if (module instanceof URL) return module.href;
-  if (typeof module !== "string") throw new TypeError(`remote(module): module must be a URL or a path, got ${show(module)}.`);
+  if (typeof module !== "string") {
+    throw new TypeError(`remote(module): module must be a URL or a path, got ${show(module)}.`);
+  }
   if (/^\.{0,2}\//.test(module)) {
     const caller = callerModule();
     if (caller === undefined) {
@@ -211,7 +215,9 @@ function assertCanBeTask(fn: unknown, what: string): asserts fn is TaskFunction 
   }
   const source = Function.prototype.toString.call(fn);
   if (/^class\b/.test(source)) {
-    throw new TypeError(`${what}: ${label} is a class. Give a function that makes one: () => new ${fn.name || "It"}().`);
+    throw new TypeError(
+      `${what}: ${label} is a class. Give a function that makes one: () => new ${fn.name || "It"}().`,
+    );
   }
   if (/\{\s*\[native code\]\s*\}\s*$/.test(source)) {
     const bound = fn.name.startsWith("bound ");

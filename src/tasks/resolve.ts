@@ -149,7 +149,9 @@ function compile(reference: TaskReference & { kind: "function" }): ResolvedTask[
       // The first message is the one that fits.
     }
     throw new TaskResolutionError(
-      `Cannot compile ${name || "the function"} from its source text: ${error instanceof Error ? error.message : error}. ` +
+      `Cannot compile ${name || "the function"} from its source text: ${
+        error instanceof Error ? error.message : error
+      }. ` +
         mends(name),
       { cause: error },
     );

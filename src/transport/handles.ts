@@ -52,7 +52,7 @@ export function registerHandle<T extends object, W>(
   kindOf.set(type.prototype, kind);
 }
 
-const NOT_SHARED = "memory that is shared by threads, and the worker has type \"process\", which shares none";
+const NOT_SHARED = 'memory that is shared by threads, and the worker has type "process", which shares none';
 
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ["[object Process]", "a Process, which only its parent can use"],
@@ -81,7 +81,11 @@ function pathOf(root: string, place: Place | undefined, key: string | number): s
   let path = root;
   for (const part of keys.reverse()) {
     if (typeof part === "number") path += `[${part}]`;
-    else path += /^[A-Za-z_$][\w$]*$/.test(part) ? `.${part}` : part.startsWith("<") ? part : `[${JSON.stringify(part)}]`;
+    else {path += /^[A-Za-z_$][\w$]*$/.test(part)
+        ? `.${part}`
+        : part.startsWith("<")
+        ? part
+        : `[${JSON.stringify(part)}]`;}
   }
   return path;
 }
@@ -92,7 +96,9 @@ function refuse(root: string, place: Place | undefined, key: string | number, wh
 }
 
 function describeFunction(value: { readonly name: string }): string {
-  return `a function${value.name ? ` (${value.name})` : ""}; only the task itself crosses as code, its data must be plain`;
+  return `a function${
+    value.name ? ` (${value.name})` : ""
+  }; only the task itself crosses as code, its data must be plain`;
 }
 
 /**
@@ -201,7 +207,9 @@ function replace(value: unknown, done: Map<object, unknown>): unknown {
   if (Array.isArray(value)) {
     const copy: unknown[] = new Array(value.length);
     done.set(value, copy);
-    for (const key of Object.keys(value)) copy[key as unknown as number] = replace(value[key as unknown as number], done);
+    for (const key of Object.keys(value)) {
+      copy[key as unknown as number] = replace(value[key as unknown as number], done);
+    }
     return copy;
   }
   if (value instanceof Map) {

@@ -23,6 +23,8 @@ export interface Birth {
   readonly parent: { readonly name: string; readonly id: number };
   /** The program's main module. */
   readonly mainModule: string | undefined;
+  /** CPUs that the program may use. */
+  readonly cpus: number;
   /** Its place in the agent table, the table, and its control words: for threads. */
   readonly shared?: {
     readonly slot: number;

@@ -89,7 +89,10 @@ function packOr(value: unknown, name: string): Packed {
     } catch {
       shown = typeof value;
     }
-    return { value: `${shown} [not sent: ${failure instanceof Error ? failure.message : String(failure)}]`, handles: false };
+    return {
+      value: `${shown} [not sent: ${failure instanceof Error ? failure.message : String(failure)}]`,
+      handles: false,
+    };
   }
 }
 
@@ -148,7 +151,9 @@ function define(error: Error, key: string, value: unknown): void {
 
 /** How an uncaught error is printed: its stack with name and message, and its causes. */
 export function describeError(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return `Uncaught ${typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown)}`;
+  if (!(thrown instanceof Error)) {
+    return `Uncaught ${typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown)}`;
+  }
   const head = thrown.message === "" ? thrown.name : `${thrown.name}: ${thrown.message}`;
   const stack = thrown.stack ?? "";
   const own = stack.startsWith(head) || stack.includes(head) ? stack : stack === "" ? head : `${head}\n${stack}`;
