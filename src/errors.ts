@@ -7,7 +7,7 @@
  * ├ ProcessError: BootstrapError, WorkerCrashedError(.exitCode)   ├ EncodingError(.path)
  * ├ SyncError: NotOwnerError, OwnerDiedError, DeadlockError(.cycle), BrokenBarrierError
  * ├ PoolError: PoolClosedError, BrokenPoolError, CancelledError, InvalidStateError
- * ├ TaskResolutionError   ├ TimeoutError   └ UnsupportedRuntimeError
+ * ├ TaskResolutionError   ├ TimeoutError   ├ SharedMemoryError   └ UnsupportedRuntimeError
  * ```
  *
  * All of them cross between processes as themselves (see `transport/remote_error.ts`).
@@ -178,6 +178,24 @@ export class BrokenBarrierError extends SyncError {
   }
 }
 
+/** Why a name of shared memory could not be used: `EEXIST`, it is taken; `ENOENT`, there is none. */
+export type SharedMemoryErrorCode = "EEXIST" | "ENOENT";
+
+/** A name of shared memory is taken, or does not exist. Python: `FileExistsError`, `FileNotFoundError`. */
+export class SharedMemoryError extends MultiprocessingError {
+  static {
+    this.prototype.name = "SharedMemoryError";
+  }
+  /** Which of the two. */
+  readonly code: SharedMemoryErrorCode;
+
+  /** @param message what was tried and found, @param code which of the two, @param options the cause. */
+  constructor(message: string, code: SharedMemoryErrorCode = "ENOENT", options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** Our classes by name, for errors that come from another process. */
 export const ERROR_CLASSES: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
   [
@@ -199,5 +217,6 @@ export const ERROR_CLASSES: ReadonlyMap<string, { readonly prototype: Error }> =
     OwnerDiedError,
     DeadlockError,
     BrokenBarrierError,
+    SharedMemoryError,
   ].map((type) => [type.prototype.name, type]),
 );

@@ -34,7 +34,7 @@ export function nextChunkSize(remaining: number, total: number, workers: number,
 const AHEAD = 2;
 
 /** How many chunks of `chunkMs` each to keep at a worker that runs `concurrency` of them at a time. */
-export function windowFor(chunkMs: number | undefined, concurrency: number, capacity: number): number {
+export function windowFor(chunkMs: number | undefined, concurrency: number): number {
   const ahead = chunkMs === undefined ? 1 : Math.ceil(AHEAD / Math.max(chunkMs, 1e-3));
-  return Math.min(capacity, concurrency + Math.max(1, ahead));
+  return concurrency + Math.max(1, ahead);
 }

@@ -262,7 +262,7 @@ export class MapJob extends Job {
     if (items.buffer instanceof SharedArrayBuffer) {
       return { items: { value: items.subarray(start, start + count), handles: false }, transfer: undefined };
     }
-    const copy = items.slice(start, start + count);
+    const copy = copyOf(items, start, count);
     return { items: { value: copy, handles: false }, transfer: [copy.buffer] };
   }
 
@@ -281,7 +281,7 @@ export class MapJob extends Job {
     }
     this.#done += chunk.count;
     this.#onProgress?.({ done: this.#done, total: this.#items.length });
-    if (this.#done < this.#items.length) return;
+    if (this.settled || this.#done < this.#items.length) return;
     this.#source.resolve(this.#results);
     this.settle();
   }
@@ -295,6 +295,14 @@ export class MapJob extends Job {
     this.#source.reject(error);
     this.settle();
   }
+}
+
+/** A copy of its own, as a plain typed array: what `slice` of a Buffer gives is a view of the same memory. */
+function copyOf(items: TypedArray, start: number, count: number): TypedArray {
+  const kinds = globalThis as unknown as Record<string, new (length: number) => TypedArray>;
+  const copy = new (kinds[items[Symbol.toStringTag]] as new (length: number) => TypedArray)(count);
+  copy.set(items.subarray(start, start + count) as never);
+  return copy;
 }
 
 /** Those of `transfer` that items of this chunk are, or hold directly; a buffer moves with the chunk that has it. */

@@ -54,8 +54,7 @@ export class Member {
       (message, transfer) => this.child.post(message, transfer),
       this.child.control,
       (sequence, error) => {
-        const chunk = this.out.get(sequence);
-        this.out.delete(sequence);
+        const chunk = this.settle(sequence);
         if (chunk !== undefined) events.onRefused(this, chunk, error);
       },
     );
@@ -95,6 +94,7 @@ export class Member {
     const chunk = this.out.get(sequence);
     if (chunk === undefined) return undefined;
     this.out.delete(sequence);
+    this.#lane.settle(sequence);
     chunk.job.outstanding--;
     if (this.out.size === 0) this.idleSince = performance.now();
     return chunk;
@@ -130,9 +130,9 @@ export class Member {
     return { started, waiting };
   }
 
-  /** The most chunks that it may hold. */
-  get capacity(): number {
-    return this.#lane.capacity;
+  /** Whether it can hold another chunk. */
+  get hasRoom(): boolean {
+    return this.#lane.hasRoom;
   }
 
   /** Lets it end in order. */

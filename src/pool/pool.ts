@@ -292,22 +292,23 @@ export class Pool {
   ): AsyncResult<unknown[]> {
     const reference = this.#begin(fn, options, what);
     const known = itemsOf(items, what);
-    const bar = barOf(options);
+    const bar = barOf(options, (error) => this.#scheduler.abandon(job, error));
+    let job: Job;
     let result: AsyncResult<unknown[]>;
     if (known !== undefined) {
       if (mode === "starmap") checkRows(known, what);
       const packed = ArrayBuffer.isView(known) ? { value: known, handles: false } : pack(known, "items", this.#sharing);
-      const job = new MapJob(reference, mode, packed as { value: Items; handles: boolean }, {
+      const mapped = new MapJob(reference, mode, packed as { value: Items; handles: boolean }, {
         chunkSize: options.chunkSize,
         transfer: options.transfer,
         retries: this.#retriesFor(options),
         onProgress: bar.listener,
       });
-      result = job.result;
-      this.#submit(job, options);
+      result = mapped.result;
+      this.#submit(job = mapped, options);
     } else {
       const sink = new ArraySink(() => job.cancel(), (error) => this.#scheduler.abandon(job, error), bar.listener);
-      const job: StreamJob = this.#stream(reference, items as Input<unknown>, sink, {
+      job = this.#stream(reference, items as Input<unknown>, sink, {
         mode,
         keepGoing: false,
         chunkSize: options.chunkSize ?? 1,
@@ -333,9 +334,9 @@ export class Pool {
       throw new TypeError(`${what}: transfer is not possible with an input that is pulled.`);
     }
     itemsOf(items, what);
-    const bar = barOf(options);
+    const bar = barOf(options, (error) => this.#scheduler.abandon(job, error));
     const sink = new IteratorSink(ordered, bar.listener);
-    const job = this.#stream(reference, items as Input<unknown>, sink, {
+    const job: StreamJob = this.#stream(reference, items as Input<unknown>, sink, {
       mode: "map",
       keepGoing: true,
       chunkSize: options.chunkSize ?? 1,
@@ -411,13 +412,20 @@ function checkRows(items: Items, what: string): void {
   }
 }
 
-/** The listener of the caller, of the bar, or of both. */
-function barOf({ progress, onProgress }: MapOptions): { listener: ProgressListener | undefined; end?: () => void } {
-  if (progress === undefined || progress === false) return { listener: onProgress };
-  const bar = progressBar(progress === true ? "" : progress);
+/** The listener of the caller, of the bar, or of both. What the caller's throws goes to `fail`: it must not stop the pool. */
+function barOf(
+  { progress, onProgress }: MapOptions,
+  fail: (error: unknown) => void,
+): { listener: ProgressListener | undefined; end?: () => void } {
+  const bar = progress === undefined || progress === false ? undefined : progressBar(progress === true ? "" : progress);
+  if (onProgress === undefined) return bar ?? { listener: undefined };
   const listener: ProgressListener = (state) => {
-    bar.listener(state);
-    onProgress?.(state);
+    bar?.listener(state);
+    try {
+      onProgress(state);
+    } catch (error) {
+      fail(error);
+    }
   };
-  return { listener, end: () => bar.end() };
+  return bar === undefined ? { listener } : { listener, end: () => bar.end() };
 }

@@ -103,8 +103,8 @@ export class AsyncResult<T> extends Promise<T> {
    * @param options `timeout` in ms, `signal`
    * @throws the signal's reason
    */
-  wait(options?: WaitOptions): Promise<boolean> {
-    return until(this, options, "AsyncResult.wait");
+  async wait(options?: WaitOptions): Promise<boolean> {
+    return await until(this, options, "AsyncResult.wait");
   }
 
   /**

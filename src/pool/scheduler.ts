@@ -235,6 +235,8 @@ export class Scheduler implements MemberEvents {
         this.#deathsBeforeReady = 0;
         if (member.state === "starting") member.state = "serving";
         member.seenAt = performance.now();
+        // It may take what was given to others while it started.
+        this.#schedule();
         break;
       case "initializer-failed":
         member.cause = decodeError(message.error, member.child.name);
@@ -251,7 +253,6 @@ export class Scheduler implements MemberEvents {
   }
 
   onRefused(_member: Member, chunk: Chunk, error: unknown): void {
-    chunk.job.outstanding--;
     this.#counts.failed += chunk.count;
     if (!chunk.job.settled) chunk.job.fail(chunk, error);
     this.#schedule();
@@ -285,6 +286,7 @@ export class Scheduler implements MemberEvents {
     const { job } = chunk;
     if (job.settled) return;
     if (member.verdict !== undefined) {
+      this.#counts.failed += chunk.count;
       job.fail(chunk, member.verdict);
     } else if (chunk.retries > 0 && job.canResend(chunk)) {
       this.#counts.retried += chunk.count;
@@ -373,9 +375,7 @@ export class Scheduler implements MemberEvents {
       const member = emptiest(members);
       if (member === undefined) break;
       // Without control words what is out counts as started: then only what can run at once is sent.
-      const window = member.child.control === undefined
-        ? concurrency
-        : windowFor(this.#chunkMs, concurrency, member.capacity);
+      const window = member.child.control === undefined ? concurrency : windowFor(this.#chunkMs, concurrency);
       if (member.out.size >= window) break;
       const once = member.child.control === undefined && taskTimeout !== undefined;
       const chunk = this.#take(once ? 1 : maxTasksPerChild - member.assigned);
@@ -428,7 +428,7 @@ export class Scheduler implements MemberEvents {
         (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
       );
       for (const chunk of moved) {
-        if (chunk.count <= this.#options.maxTasksPerChild - idle.assigned) idle.send(chunk);
+        if (idle.hasRoom && chunk.count <= this.#options.maxTasksPerChild - idle.assigned) idle.send(chunk);
         else this.#again.unshift(chunk);
       }
     }
@@ -481,7 +481,8 @@ export class Scheduler implements MemberEvents {
     const { control } = member.child;
     // Without control words only the number of chunks tells, and one call is sent at a time.
     const items = control?.items ?? member.assigned;
-    if (items !== member.seenItems || member.out.size === 0 || member.state !== "serving") {
+    const nothingRuns = member.out.size === 0 || control?.inside === 0 || member.state !== "serving";
+    if (items !== member.seenItems || nothingRuns) {
       member.seenItems = items;
       member.seenAt = now;
       return;
@@ -553,6 +554,7 @@ export class Scheduler implements MemberEvents {
 function emptiest(members: readonly Member[]): Member | undefined {
   let best: Member | undefined;
   for (const member of members) {
+    if (!member.hasRoom) continue;
     if (best === undefined || member.out.size < best.out.size) best = member;
     else if (member.out.size === best.out.size && member.state === "serving" && best.state === "starting") {
       best = member;

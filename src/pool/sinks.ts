@@ -135,25 +135,20 @@ export class IteratorSink implements Sink {
     const step = new Promise<IteratorResult<unknown, undefined>>((resolve, reject) => waiter = { resolve, reject });
     this.#waiters.push(waiter);
     this.#serve();
-    if (options?.timeout === undefined && options?.signal === undefined) {
-      if (this.#waiters.length > 0) this.onReleased();
-      return await step;
-    }
-    const leave = (): void => {
-      const at = this.#waiters.indexOf(waiter);
-      if (at >= 0) this.#waiters.splice(at, 1);
-    };
+    if (this.#waiters.length > 0) this.onReleased();
+    if (options?.timeout === undefined && options?.signal === undefined) return await step;
+    let failure: unknown;
     try {
-      if (this.#waiters.length > 0) this.onReleased();
-      if (!await until(step, options, "next")) {
-        leave();
-        throw new TimeoutError(`No result came within ${options.timeout} ms; next() can be called again.`);
-      }
+      if (await until(step, options, "next")) return await step;
+      failure = new TimeoutError(`No result came within ${options.timeout} ms; next() can be called again.`);
     } catch (error) {
-      leave();
-      throw error;
+      failure = error;
     }
-    return await step;
+    const at = this.#waiters.indexOf(waiter);
+    // It was served in the meantime: a result that has left must arrive.
+    if (at < 0) return await step;
+    this.#waiters.splice(at, 1);
+    throw failure;
   }
 
   #serve(): void {

@@ -83,9 +83,10 @@ export class StreamJob extends Job {
     this.#options = options;
     this.#sink = sink;
     this.#window = options.window.least;
-    this.#source = Symbol.asyncIterator in iterable
-      ? { kind: "async", iterator: iterable[Symbol.asyncIterator]() }
-      : { kind: "sync", iterator: iterable[Symbol.iterator]() };
+    // Asked of an object: a string has an iterator, but is none.
+    this.#source = Symbol.asyncIterator in Object(iterable)
+      ? { kind: "async", iterator: (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]() }
+      : { kind: "sync", iterator: (iterable as Iterable<unknown>)[Symbol.iterator]() };
     if (this.#source.kind === "async") this.#pullAsync();
   }
 

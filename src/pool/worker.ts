@@ -52,7 +52,12 @@ export function runPoolWorker(side: WorkerSide): void {
       });
     }
   });
-  onExit(flush);
+  onExit(() => {
+    flush();
+    // On Deno messages may still arrive: what they bring belongs to another worker.
+    queue = [];
+    ready = false;
+  });
 
   async function initialize({ initializer }: InitializeMessage<TaskReference>): Promise<void> {
     if (initializer === undefined) return;
@@ -70,7 +75,7 @@ export function runPoolWorker(side: WorkerSide): void {
   function pump(): void {
     while (running < concurrency && head < queue.length) {
       const chunk = queue[head++] as WireChunk;
-      if (side.control?.claim(chunk.sequence) === false) continue;
+      if (side.control?.claim(chunk.slot) === false) continue;
       running++;
       const result = execute(chunk);
       if (result instanceof Promise) {
@@ -131,11 +136,26 @@ export function runPoolWorker(side: WorkerSide): void {
     const items = receive(chunk.items);
     if (task instanceof Promise || items instanceof Promise) {
       return Promise.all([task, items]).then(
-        ([found, live]) => call(chunk, found, live, start),
+        ([found, live]) => watched(chunk, found, live, start),
         (error) => failed(chunk, error, start),
       );
     }
-    return call(chunk, task, items, start);
+    return watched(chunk, task, items, start);
+  }
+
+  /** Tells the host's clock when it may run: not while a module is imported, or nothing is there to do. */
+  function watched(
+    chunk: WireChunk,
+    task: ResolvedTask,
+    items: unknown,
+    start: number,
+  ): WireResult | Promise<WireResult> {
+    if (!timed || side.control === undefined) return call(chunk, task, items, start);
+    side.control.addInside(1);
+    const result = call(chunk, task, items, start);
+    if (result instanceof Promise) return result.finally(() => side.control?.addInside(-1));
+    side.control.addInside(-1);
+    return result;
   }
 
   function call(chunk: WireChunk, task: ResolvedTask, items: unknown, start: number): WireResult | Promise<WireResult> {

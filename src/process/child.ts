@@ -2,7 +2,7 @@
  * The worker of a `Process`: it finds the function, runs it, and ends when nothing goes on in it any more.
  * @module
  */
-import { explainMissing, type ResolvedTask, resolveTask } from "../tasks/resolve.ts";
+import { explainMissing, resolveClass, type ResolvedTask, resolveTask } from "../tasks/resolve.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import { WorkerState } from "../transport/control.ts";
 import type { StartMessage } from "../transport/protocol.ts";
@@ -18,8 +18,9 @@ export function runProcess(side: WorkerSide): void {
 async function run(side: WorkerSide, message: StartMessage<TaskReference>): Promise<void> {
   let task: ResolvedTask | undefined;
   try {
-    task = await resolveTask(message.reference);
     const args = await receive(message.args) as readonly unknown[];
+    if (message.fields === undefined) task = await resolveTask(message.reference);
+    else task = await runOf(side, message.reference, await receive(message.fields) as object);
     if (side.control !== undefined) side.control.state = WorkerState.RUNNING;
     await task.call(...args);
   } catch (error) {
@@ -28,4 +29,13 @@ async function run(side: WorkerSide, message: StartMessage<TaskReference>): Prom
   if (side.control !== undefined) side.control.state = WorkerState.IDLE;
   // Its own children that are no daemons keep it alive, as do timers and sockets: it ends when they do.
   side.release();
+}
+
+/** The `run` of a subclass of `Process`. */
+async function runOf(side: WorkerSide, reference: TaskReference, fields: object): Promise<ResolvedTask> {
+  const type = await resolveClass(reference);
+  // Only here: the class has loaded it already.
+  const { reviveProcess } = await import("./process.ts");
+  const process = reviveProcess(type, side.birth, fields);
+  return { call: () => process.run(), name: reference.name, fromSource: false };
 }

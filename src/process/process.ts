@@ -11,8 +11,9 @@ import { EncodingError, ProcessError, UnsupportedRuntimeError } from "../errors.
 import type { Permissions, ResourceLimits, WorkerType } from "../runtime/adapter.ts";
 import { runtime } from "../runtime/current.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
-import { referenceOf, type TaskReference } from "../tasks/reference.ts";
+import { classReferenceOf, referenceOf, type TaskClass, type TaskReference } from "../tasks/reference.ts";
 import { pack } from "../transport/handles.ts";
+import type { Birth } from "../transport/protocol.ts";
 import { currentProcess, nextIdentity } from "./current.ts";
 import { Child } from "./supervisor.ts";
 import { checkWaitOptions, until, type WaitOptions } from "./waiting.ts";
@@ -42,6 +43,20 @@ export interface ProcessOptions extends WorkerOptions {
 
 const children = new Set<Process<never>>();
 
+/** Stands where a process needs no function: it is the process that it runs in. */
+const NO_REFERENCE = {} as TaskReference;
+let reviving: Birth | undefined;
+
+/** In a child: an object of a subclass of `Process` that stands for this process, made without its constructor. */
+export function reviveProcess(type: TaskClass, birth: Birth, fields: object): Process {
+  reviving = birth;
+  try {
+    return Object.assign(Reflect.construct(Process, [], type) as Process, fields);
+  } finally {
+    reviving = undefined;
+  }
+}
+
 /** The last parameters of `new Process`: arguments may be left out when the function needs none. */
 export type ProcessRest<A extends readonly unknown[]> = [] extends A ? [args?: A, options?: ProcessOptions]
   : [args: A, options?: ProcessOptions];
@@ -70,6 +85,7 @@ export type ProcessRest<A extends readonly unknown[]> = [] extends A ? [args?: A
  * ```
  */
 export class Process<A extends readonly unknown[] = readonly unknown[]> {
+  readonly #target: ((...args: A) => unknown) | undefined;
   readonly #reference: TaskReference;
   readonly #args: readonly unknown[];
   readonly #options: ProcessOptions;
@@ -78,19 +94,37 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
   #daemon: boolean;
   #child: Child | undefined;
   #closed = false;
+  /** In the child of a subclass, where the object stands for the process that it runs in. */
+  #self: Birth | undefined;
 
   /**
    * Makes a process, which runs once {@linkcode Process.start} is called. It never blocks.
+   *
+   * A subclass may leave the target out and override {@linkcode Process.run}.
    *
    * @param target the function, see {@linkcode task} for how it gets there
    * @param rest `args`, its arguments, which are copied when the process starts; `options`, name and kind
    * @throws {TypeError} when the target cannot be a task, or an option is not of its type
    * @throws {BootstrapError} when a worker imports the calling module, which lacks a main guard
    */
-  constructor(target: (...args: A) => unknown, ...rest: ProcessRest<A>) {
-    const [args = [], options = {}] = rest as [unknown?, ProcessOptions?];
+  constructor(target: (...args: A) => unknown, ...rest: ProcessRest<A>);
+  /** Makes a process of a subclass that overrides {@linkcode Process.run}. */
+  constructor(target?: undefined, args?: undefined, options?: ProcessOptions);
+  constructor(target?: (...args: A) => unknown, args: unknown = [], options: ProcessOptions = {}) {
+    if (reviving !== undefined) {
+      const { name, daemon, identity } = this.#self = reviving;
+      this.#reference = NO_REFERENCE;
+      this.#args = [];
+      this.#options = {};
+      [this.#name, this.#daemon, this.#identity] = [name, daemon, identity];
+      return;
+    }
     assertBootstrapped("a Process");
-    this.#reference = referenceOf(target, "new Process(target)");
+    const overrides = this.run !== Process.prototype.run;
+    this.#target = target;
+    this.#reference = overrides
+      ? classReferenceOf(this.constructor as TaskClass)
+      : referenceOf(target, "new Process(target)");
     if (!Array.isArray(args)) {
       throw new TypeError(`new Process(target, args): args must be an array such as ["bob"], got ${typeof args}.`);
     }
@@ -106,6 +140,33 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     this.#identity = nextIdentity();
     this.#name = options.name ?? `Process-${this.#identity.join(":")}`;
     this.#daemon = options.daemon ?? currentProcess().daemon;
+  }
+
+  /**
+   * What the process does: it calls the target. A subclass may do something else; its class must be exported under its
+   * own name, and its public fields are copied when the process starts. (Private `#fields` are not.)
+   *
+   * @returns what the target returns, which is awaited and dropped
+   * @example
+   * ```ts
+   * import { isMain, Process } from "@manycore/multiprocessing";
+   *
+   * export class Greeter extends Process {
+   *   who = "Ada";
+   *   override run(): void {
+   *     console.log(`Hello, ${this.who}, from ${this.name}`);
+   *   }
+   * }
+   *
+   * if (isMain(import.meta)) {
+   *   const p = new Greeter();
+   *   p.start();
+   *   await p.join();
+   * }
+   * ```
+   */
+  run(): unknown {
+    return this.#target?.(...this.#args as A);
   }
 
   /** Its name; it can be changed before the start. */
@@ -133,13 +194,13 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
   /** A number that no other process of this program has; null before the start. */
   get id(): number | null {
     this.#assertOpen("id");
-    return this.#child?.id ?? null;
+    return this.#self?.id ?? this.#child?.id ?? null;
   }
 
   /** Whether it has started and not ended. */
   get isAlive(): boolean {
     this.#assertOpen("isAlive");
-    return this.#child !== undefined && this.#child.exit === undefined;
+    return this.#self !== undefined || this.#child !== undefined && this.#child.exit === undefined;
   }
 
   /**
@@ -168,6 +229,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     }
     const type = this.#options.type ?? "thread";
     const args = pack(this.#args, "args", type === "thread");
+    const fields = this.run === Process.prototype.run ? undefined : pack({ ...this }, "this", type === "thread");
     const child = new Child({
       role: "process",
       name: this.#name,
@@ -182,7 +244,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
       onExit: () => children.delete(this),
     });
     try {
-      child.post({ kind: "start", reference: this.#reference, args });
+      child.post({ kind: "start", reference: this.#reference, args, fields });
     } catch (error) {
       child.force(-9);
       throw unsent(error);
@@ -253,8 +315,9 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
   /** A line with name, number and state, as in Python. */
   toString(): string {
     const parts = [`name='${this.#name}'`];
-    if (this.#child !== undefined) parts.push(`id=${this.#child.id}`);
-    parts.push(`parent=${currentProcess().id}`, this.#state());
+    const id = this.#self?.id ?? this.#child?.id;
+    if (id !== undefined) parts.push(`id=${id}`);
+    parts.push(`parent=${this.#self?.parent.id ?? currentProcess().id}`, this.#state());
     if (this.#daemon) parts.push("daemon");
     return `<Process ${parts.join(" ")}>`;
   }
@@ -276,6 +339,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
 
   #state(): string {
     if (this.#closed) return "closed";
+    if (this.#self !== undefined) return "started";
     if (this.#child === undefined) return "initial";
     const code = this.#child.exit?.code;
     if (code === undefined) return "started";

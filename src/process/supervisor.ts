@@ -15,7 +15,7 @@ import { requestStop, setPlatform } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
 import type { Permissions, ResourceLimits, WorkerHandle, WorkerType } from "../runtime/adapter.ts";
 import { runtime } from "../runtime/current.ts";
-import { warnOnce } from "../runtime/host.ts";
+import { backgroundTimer, warnOnce } from "../runtime/host.ts";
 import { mainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
 import type { Birth, HostMessage, WorkerMessage } from "../transport/protocol.ts";
@@ -54,8 +54,11 @@ export type ForcedCode = -15 | -9;
 /** How long a thread that cannot be stopped by force has to end by itself, in ms. */
 const GRACE = 100;
 
-/** On Deno a thread without a limit takes the program with it when it runs out of memory; this one is far away. */
-const DENO_MEMORY_MB = 16_384;
+/** How long an exit that has begun may take where it cannot be enforced, in ms. */
+const EXIT_GRACE = 2000;
+
+/** On Deno a thread without a limit takes the program with it when it runs out of memory; this is what V8 gives a program. */
+const DENO_MEMORY_MB = 4096;
 
 /** A started child. */
 export class Child {
@@ -120,7 +123,7 @@ export class Child {
         permissions: options.permissions,
       }, {
         onMessage: (message) => {
-          if (this.exit === undefined) this.#events.onMessage(message as WorkerMessage);
+          if (this.exit === undefined) this.#receive(message as WorkerMessage);
         },
         onExit: (report) => this.#end({ code: this.#forced ?? report.code, error: report.error }, false),
       });
@@ -163,9 +166,17 @@ export class Child {
     this.#handle.postMessage({ kind: "stop" });
     setTimeout(() => {
       if (this.exit !== undefined) return;
-      this.#handle.kill(9);
+      // In this order: Deno's terminate() tells an exit at once, whether the thread runs on or not.
       this.#end({ code: this.#forced ?? code, error: undefined }, this.control?.state !== WorkerState.ENDED);
+      this.#handle.kill(9);
     }, GRACE);
+  }
+
+  #receive(message: WorkerMessage): void {
+    if (message.kind !== "exiting") return this.#events.onMessage(message);
+    if (this.#type === "process" || runtime.capabilities.stopsBusyThreads) return;
+    // On Deno what is due after process.exit() may still run, and may never end.
+    backgroundTimer(() => this.#end({ code: this.#forced ?? message.code, error: undefined }, true), EXIT_GRACE);
   }
 
   #end(exit: ChildExit, fenced: boolean): void {
@@ -175,7 +186,7 @@ export class Child {
     if (fenced) {
       warnOnce(
         "MANYCORE_THREAD_NOT_STOPPED",
-        `${this.name} did not stop within ${GRACE} ms, and Deno cannot stop a busy thread (denoland/deno#35657). Its ` +
+        `${this.name} did not stop in time, and Deno cannot stop a busy thread (denoland/deno#35657). Its ` +
           `exit code is ${exit.code} and its messages are ignored, but it may use a CPU until its work is done. Use ` +
           `{ type: "process" } where a kill has to be certain. This is said once.`,
       );

@@ -53,19 +53,23 @@ export function becomeWorker(birth: Birth): WorkerSide {
     if (control !== undefined) control.state = WorkerState.ENDED;
     return exit(code);
   };
-  let failing = false;
+  let ending = false;
   const fail = (error: unknown): never => {
-    // An exit handler of the user's that throws comes back to here; and an end that was asked for is no error.
-    if (!failing && !(error instanceof StopRequested)) {
-      failing = true;
+    // An exit handler of the user's that throws comes back to here, as does, on Deno, what is due after process.exit().
+    if (ending) return undefined as never;
+    ending = true;
+    // An end that was asked for is no error.
+    if (!(error instanceof StopRequested)) {
       writeError(`Process ${birth.name}:\n${describeError(error)}\n`);
       port.postMessage({ kind: "uncaught", error: encodeError(error) } satisfies WorkerMessage);
     }
     return end(1);
   };
   onUncaught(fail);
-  onExit(() => {
+  onExit((code) => {
+    ending = true;
     if (control !== undefined) control.state = WorkerState.ENDED;
+    port.postMessage({ kind: "exiting", code } satisfies WorkerMessage);
   });
   return {
     birth,

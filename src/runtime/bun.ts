@@ -42,7 +42,9 @@ function spawnThread(options: SpawnOptions, events: WorkerEvents): WorkerHandle 
   worker.addEventListener("close", (event) => {
     if (ended) return;
     ended = true;
-    events.onExit({ code: (event as CloseEvent).code, error });
+    // Under `bun test`, handlers of uncaught errors are not called in workers, and one that an error ended says 0.
+    const { code } = event as CloseEvent;
+    events.onExit({ code: code === 0 && error !== undefined ? 1 : code, error });
   });
   return {
     postMessage: (message, transfer) => worker.postMessage(message, transfer ?? []),

@@ -35,7 +35,22 @@ function localEntry(entry: URL): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(`import ${JSON.stringify(entry.href)};`)}`);
 }
 
+/**
+ * In a thread, `process.exit()` asks Deno to end it and then spins until that happens. What is due before it happens still
+ * runs, and if that calls `process.exit()` again, the second call spins for ever: the request was used up by the first.
+ */
+function exitOnce(): void {
+  const { exit } = process;
+  let exiting = false;
+  process.exit = ((code?: number | string | null) => {
+    if (exiting) throw new Error("This worker is ending: process.exit() was called before.");
+    exiting = true;
+    return exit(code);
+  }) as typeof process.exit;
+}
+
 function threadParentPort(): ParentPort {
+  exitOnce();
   const scope = globalThis as unknown as MessageScope;
   let listener: ((event: { readonly data: unknown }) => void) | undefined;
   return {

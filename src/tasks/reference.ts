@@ -179,6 +179,15 @@ export function referenceOf(fn: unknown, what: string): TaskReference {
   return reference;
 }
 
+/** Any class. */
+export type TaskClass = (new (...args: never[]) => object) & { readonly name: string };
+
+/** The reference of a class, which a worker looks for as it does for a plain function. */
+export function classReferenceOf(type: TaskClass): TaskReference {
+  const source = Function.prototype.toString.call(type);
+  return numbered({ kind: "function", name: type.name, source, modules: candidates() });
+}
+
 /** The modules in which a plain function is looked for: the one that called us, then the program's main module. */
 function candidates(): string[] {
   const caller = callerModule();

@@ -10,7 +10,7 @@
 import { BootstrapError, TaskResolutionError } from "../errors.ts";
 import { displayUrl } from "../runtime/stack.ts";
 import { importModule } from "./bootstrap.ts";
-import { taskCountOf, type TaskFunction, taskOfModule, type TaskReference } from "./reference.ts";
+import { type TaskClass, taskCountOf, type TaskFunction, taskOfModule, type TaskReference } from "./reference.ts";
 
 /** A function that a worker can call. */
 export interface ResolvedTask {
@@ -133,6 +133,18 @@ async function findExport(reference: TaskReference & { kind: "function" }): Prom
     }
   }
   return undefined;
+}
+
+/** Finds the class of a reference. @throws {TaskResolutionError | BootstrapError} when it cannot be had. */
+export async function resolveClass(reference: TaskReference): Promise<TaskClass> {
+  const found = reference.kind === "function" ? await findExport(reference) : undefined;
+  if (found !== undefined) return found as unknown as TaskClass;
+  throw new TaskResolutionError(
+    `Cannot find the class ${
+      reference.name || "of the process"
+    } in the worker: export it, under its own name, from the ` +
+      `module that makes it or from the main module.`,
+  );
 }
 
 function compile(reference: TaskReference & { kind: "function" }): ResolvedTask["call"] {

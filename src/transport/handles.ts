@@ -65,6 +65,9 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   ["[object AsyncGenerator]", "an async generator: send an array, or give it to imap() as the input"],
 ]);
 
+/** What `values()`, `keys()` and the iterator helpers give; some runtimes clone it to an empty object. */
+const ITERATOR = /Iterator(?: Helper)?\]$/;
+
 /** One place on the walk; the path is only written down when something has to be refused. */
 interface Place {
   readonly value: object;
@@ -155,6 +158,7 @@ function walk(top: object, root: string, sharing: boolean): boolean {
       const tag = Object.prototype.toString.call(value);
       const refused = REFUSED.get(tag);
       if (refused !== undefined) refuse(root, place.parent, place.key, refused);
+      if (ITERATOR.test(tag)) refuse(root, place.parent, place.key, "an iterator: send an array, as in [...iterator]");
       if (value instanceof Map) {
         let i = 0;
         for (const [k, v] of value) {

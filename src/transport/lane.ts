@@ -13,7 +13,8 @@ import { CLAIM_WORDS, type ControlWords } from "./control.ts";
 import type { RunMessage, WireChunk } from "./protocol.ts";
 
 /** A chunk on its way. */
-export interface OutgoingChunk<R extends { readonly id: number }> extends Omit<WireChunk, "sequence" | "task"> {
+export interface OutgoingChunk<R extends { readonly id: number }>
+  extends Omit<WireChunk, "sequence" | "slot" | "task"> {
   /** The function. */
   readonly reference: R;
   /** Buffers and ports that move instead of being copied. */
@@ -22,9 +23,9 @@ export interface OutgoingChunk<R extends { readonly id: number }> extends Omit<W
 
 /** What a scheduler needs of the way to one worker. */
 export interface Lane<R extends { readonly id: number }> {
-  /** The most chunks that may be out at one time. */
-  readonly capacity: number;
-  /** Puts a chunk into the next batch; returns its number on this lane. */
+  /** Whether there is room for another chunk. */
+  readonly hasRoom: boolean;
+  /** Puts a chunk into the next batch; returns its number on this lane. Only while there is room. */
   send(chunk: OutgoingChunk<R>): number;
   /** Sends the batch. */
   flush(): void;
@@ -32,6 +33,8 @@ export interface Lane<R extends { readonly id: number }> {
   revoke(sequence: number): boolean;
   /** Whether a chunk has started, as far as that can be known. */
   hasStarted(sequence: number): boolean;
+  /** The result of a chunk has come, or was refused. */
+  settle(sequence: number): void;
 }
 
 interface Entry<R extends { readonly id: number }> {
@@ -41,12 +44,16 @@ interface Entry<R extends { readonly id: number }> {
 
 /** A lane over `postMessage`. */
 export class MessageLane<R extends { readonly id: number }> implements Lane<R> {
-  readonly capacity: number;
   readonly #post: (message: RunMessage<R>, transfer?: readonly unknown[]) => void;
   readonly #control: ControlWords | undefined;
   readonly #onRefused: (sequence: number, error: EncodingError) => void;
   readonly #known = new Set<number>();
   #outbox: Entry<R>[] = [];
+  /** The slots of the chunks that are out, by their numbers. */
+  readonly #slots = new Map<number, number>();
+  #free: number[] = Array.from({ length: CLAIM_WORDS }, (_, i) => CLAIM_WORDS - 1 - i);
+  /** Slots of chunks that were revoked and that the worker has not come to. */
+  #revoked: number[] = [];
   #next = 0;
 
   /**
@@ -62,14 +69,27 @@ export class MessageLane<R extends { readonly id: number }> implements Lane<R> {
     this.#post = post;
     this.#control = control;
     this.#onRefused = onRefused;
-    this.capacity = CLAIM_WORDS;
+  }
+
+  get hasRoom(): boolean {
+    if (this.#free.length === 0 && this.#revoked.length > 0) {
+      const waiting: number[] = [];
+      for (const slot of this.#revoked) {
+        (this.#control === undefined || this.#control.wasSkipped(slot) ? this.#free : waiting).push(slot);
+      }
+      this.#revoked = waiting;
+    }
+    return this.#free.length > 0;
   }
 
   send(outgoing: OutgoingChunk<R>): number {
     const sequence = this.#next++;
-    this.#control?.open(sequence);
+    const slot = this.#free.pop();
+    if (slot === undefined) throw new RangeError("The lane is full: ask hasRoom first.");
+    this.#slots.set(sequence, slot);
+    this.#control?.open(slot);
     const { mode, keepGoing, items, reference } = outgoing;
-    this.#outbox.push({ outgoing, chunk: { sequence, task: reference.id, mode, keepGoing, items } });
+    this.#outbox.push({ outgoing, chunk: { sequence, slot, task: reference.id, mode, keepGoing, items } });
     return sequence;
   }
 
@@ -92,16 +112,30 @@ export class MessageLane<R extends { readonly id: number }> implements Lane<R> {
   }
 
   revoke(sequence: number): boolean {
+    const slot = this.#slots.get(sequence);
+    if (slot === undefined) return false;
     const at = this.#outbox.findIndex((entry) => entry.chunk.sequence === sequence);
     if (at >= 0) {
       this.#outbox.splice(at, 1);
+      this.settle(sequence);
       return true;
     }
-    return this.#control?.revoke(sequence) ?? false;
+    if (this.#control?.revoke(slot) !== true) return false;
+    this.#slots.delete(sequence);
+    this.#revoked.push(slot);
+    return true;
   }
 
   hasStarted(sequence: number): boolean {
-    return this.#control?.hasStarted(sequence) ?? true;
+    const slot = this.#slots.get(sequence);
+    return slot !== undefined && (this.#control?.hasStarted(slot) ?? true);
+  }
+
+  settle(sequence: number): void {
+    const slot = this.#slots.get(sequence);
+    if (slot === undefined) return;
+    this.#slots.delete(sequence);
+    this.#free.push(slot);
   }
 
   #tryPost(batch: readonly Entry<R>[]): unknown {

@@ -45,6 +45,8 @@ export interface StartMessage<R> {
   readonly kind: "start";
   readonly reference: R;
   readonly args: Payload;
+  /** `R` refers to a subclass of `Process`: the fields of its object, whose `run` is called. */
+  readonly fields?: Payload | undefined;
 }
 
 /** To a worker: end, in order. */
@@ -66,8 +68,10 @@ export type ChunkMode = "apply" | "map" | "starmap";
 
 /** Some calls of one function. */
 export interface WireChunk {
-  /** Counts the chunks sent to this worker; `% CLAIM_WORDS` is its claim word, see `control.ts`. */
+  /** Counts the chunks sent to this worker. */
   readonly sequence: number;
+  /** The number of its claim word, see `control.ts`. */
+  readonly slot: number;
   /** The number of the function's reference. */
   readonly task: number;
   readonly mode: ChunkMode;
@@ -98,6 +102,12 @@ export interface FailedMessage {
   readonly error: WireError;
 }
 
+/** From any worker: its exit has begun; its last messages follow. */
+export interface ExitingMessage {
+  readonly kind: "exiting";
+  readonly code: number;
+}
+
 /** What became of one chunk. */
 export interface WireResult {
   readonly sequence: number;
@@ -116,4 +126,4 @@ export interface DoneMessage {
 }
 
 /** Everything that a worker says. */
-export type WorkerMessage = ReadyMessage | FailedMessage | DoneMessage;
+export type WorkerMessage = ReadyMessage | FailedMessage | DoneMessage | ExitingMessage;
