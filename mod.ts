@@ -36,7 +36,7 @@ export {
   type ParentProcess,
   parentProcess,
 } from "./src/process/current.ts";
-export type { WaitOptions } from "./src/process/waiting.ts";
+export type { UntimedWaitOptions, WaitOptions } from "./src/memory/park.ts";
 export type { Permissions, ResourceLimits, WorkerType } from "./src/runtime/adapter.ts";
 
 // Pools
@@ -46,6 +46,39 @@ export { AsyncResult } from "./src/pool/result.ts";
 export type { ResultIterator } from "./src/pool/sinks.ts";
 export type { PoolStats } from "./src/pool/scheduler.ts";
 export type { ProgressListener } from "./src/pool/job.ts";
+
+// Synchronisation
+export { Barrier, type BarrierOptions } from "./src/sync/barrier.ts";
+export { Condition } from "./src/sync/condition.ts";
+export { type DeadlockOptions, deadlocksDetected, detectDeadlocks } from "./src/sync/deadlock.ts";
+export { Event } from "./src/sync/event.ts";
+export {
+  type AcquireOptions,
+  type Guard,
+  type Lockable,
+  LockGuard,
+  type OwnerDeathOptions,
+  type UntimedAcquireOptions,
+} from "./src/sync/guard.ts";
+export { Lock, type LockOptions } from "./src/sync/lock.ts";
+export { RLock, RLockGuard } from "./src/sync/rlock.ts";
+export { RWLock, RWLockGuard, RWLockSide } from "./src/sync/rwlock.ts";
+export { BoundedSemaphore, Semaphore, SemaphoreGuard } from "./src/sync/semaphore.ts";
+
+// Shared state
+export { type ArraySource, RawArray, SharedArray } from "./src/shared/array.ts";
+export { type ShareableItem, ShareableList } from "./src/shared/shareable_list.ts";
+export { SharedMemory, type SharedMemoryOptions } from "./src/shared/shared_memory.ts";
+export type {
+  PythonTypecodes,
+  SharedTypes,
+  SharedViews,
+  Typecode,
+  TypeNameOf,
+  ValueOf,
+  ViewOf,
+} from "./src/shared/typecodes.ts";
+export { RawValue, type SharedOptions, Value } from "./src/shared/value.ts";
 
 // Errors
 export {

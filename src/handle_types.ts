@@ -1,5 +1,16 @@
 /**
- * Loads every module whose objects may be passed anywhere, so that a worker can attach those that it receives.
+ * Loads every class whose objects may be passed anywhere. A worker imports this when the first message with such an
+ * object arrives, so that workers that get plain data only do not load it.
  * @module
  */
-export {};
+import "./sync/lock.ts";
+import "./sync/rlock.ts";
+import "./sync/rwlock.ts";
+import "./sync/semaphore.ts";
+import "./sync/condition.ts";
+import "./sync/event.ts";
+import "./sync/barrier.ts";
+import "./shared/value.ts";
+import "./shared/array.ts";
+import "./shared/shared_memory.ts";
+import "./shared/shareable_list.ts";

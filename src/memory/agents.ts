@@ -68,6 +68,11 @@ const ALIVE = 1;
 const DEAD = 2;
 const FENCED = 3;
 
+/** Behind the slots: the directory of named shared memory, see `shared/names.ts`. Where it begins, in bytes. */
+export const DIRECTORY_OFFSET: number = (HEADER_WORDS + AGENT_CAPACITY * SLOT_WORDS) * 4;
+/** The size of the directory, in bytes. */
+export const DIRECTORY_BYTES: number = 64 * 1024;
+
 /** One agent in the table. */
 export interface AgentSlot {
   /** Its place in the table. */
@@ -87,7 +92,7 @@ export class AgentTable {
 
   /** @param buffer the memory of an existing table; without it a new table is made, whose slot 0 is the caller. */
   constructor(buffer?: SharedArrayBuffer) {
-    this.buffer = buffer ?? new SharedArrayBuffer((HEADER_WORDS + AGENT_CAPACITY * SLOT_WORDS) * 4);
+    this.buffer = buffer ?? new SharedArrayBuffer(DIRECTORY_BYTES + DIRECTORY_OFFSET);
     this.words = new Int32Array(this.buffer);
     if (buffer === undefined) this.register();
   }
@@ -113,7 +118,7 @@ export class AgentTable {
 
   /**
    * Says that an agent has ended. `fenced`: its thread may run on, so that its slot is not used again. `ended`: its
-   * work had returned by itself, so that nobody counts on it any more (see {@linkcode hasEnded}).
+   * work had returned by itself, so that nobody counts on it any more (see {@linkcode markReturned}).
    */
   markDead(agent: AgentSlot, fenced = false, ended = false): void {
     const base = HEADER_WORDS + agent.slot * SLOT_WORDS;
@@ -122,6 +127,11 @@ export class AgentTable {
     if (compareExchange(this.words, base + STATE, ALIVE, fenced ? FENCED : DEAD) !== ALIVE) return;
     fetchAdd(this.words, DEATHS, 1);
     notify(this.words, DEATHS);
+  }
+
+  /** Called by an agent when its work has returned: from now on nobody counts on it, see {@linkcode hasCrashed}. */
+  markReturned(agent: AgentSlot): void {
+    store(this.words, HEADER_WORDS + agent.slot * SLOT_WORDS + ENDED, 1);
   }
 
   /** Whether an agent lives. */
@@ -143,7 +153,8 @@ export class AgentTable {
   /** Whether the agent of a token lives. */
   isTokenAlive(token: number): boolean {
     const base = HEADER_WORDS + slotOf(token) * SLOT_WORDS;
-    return load(this.words, base + STATE) === ALIVE && epochOf(load(this.words, base + GENERATION)) === token >>> SLOT_BITS;
+    return load(this.words, base + STATE) === ALIVE &&
+      epochOf(load(this.words, base + GENERATION)) === token >>> SLOT_BITS;
   }
 
   /** Whether a dead agent is known to have died with its work undone. */

@@ -172,7 +172,9 @@ export async function awaitOn(waiter: AsyncWaiter, deadline: number, signal?: Ab
       bell.remove(sleeper);
       woken = true;
       if (ticked) {
-        if (self.table.isStopRequested(self)) throw new StopRequested("This process was asked to stop while it waited.");
+        if (self.table.isStopRequested(self)) {
+          throw new StopRequested("This process was asked to stop while it waited.");
+        }
         waiter.inspect(now() - started, endless);
       }
     }

@@ -85,19 +85,34 @@ export function waitAsync(words: SharedWords, index: number, expected: number, t
   return Atomics.waitAsync(words, index, expected, timeout) as AsyncWait;
 }
 
-/** Reads a 64-bit integer in one piece. */
-export function load64(
-  words: BigInt64Array<SharedArrayBuffer> | BigUint64Array<SharedArrayBuffer>,
-  index: number,
-): bigint {
-  return Atomics.load(words, index);
+/** The typed arrays of integers that `Atomics` takes, beside {@linkcode SharedWords}. */
+export type IntegerView =
+  | Int8Array<SharedArrayBuffer>
+  | Uint8Array<SharedArrayBuffer>
+  | Int16Array<SharedArrayBuffer>
+  | Uint16Array<SharedArrayBuffer>
+  | Int32Array<SharedArrayBuffer>
+  | Uint32Array<SharedArrayBuffer>;
+
+/** The typed arrays of 64-bit integers. */
+export type BigIntegerView = BigInt64Array<SharedArrayBuffer> | BigUint64Array<SharedArrayBuffer>;
+
+/** Reads an integer of any size in one piece. */
+export function loadElement(view: IntegerView, index: number): number {
+  return Atomics.load(view, index);
 }
 
-/** Writes a 64-bit integer in one piece. */
-export function store64(
-  words: BigInt64Array<SharedArrayBuffer> | BigUint64Array<SharedArrayBuffer>,
-  index: number,
-  value: bigint,
-): void {
-  Atomics.store(words, index, value);
+/** Writes an integer of any size in one piece, wrapping. */
+export function storeElement(view: IntegerView, index: number, value: number): void {
+  Atomics.store(view, index, value);
+}
+
+/** Reads a 64-bit integer in one piece. */
+export function load64(view: BigIntegerView, index: number): bigint {
+  return Atomics.load(view, index);
+}
+
+/** Writes a 64-bit integer in one piece, wrapping. */
+export function store64(view: BigIntegerView, index: number, value: bigint): void {
+  Atomics.store(view, index, value);
 }

@@ -22,7 +22,16 @@
  * DEATH  a dead agent's edge stays, but nobody's edge leads to a dead agent: its locks are taken over instead
  * @module
  */
-import { AGENT_CAPACITY, type AgentTable, DEADLOCK_INTERVAL, slotOf, TICK, tokenOf, WAIT_LABEL, WAIT_WORDS } from "./agents.ts";
+import {
+  AGENT_CAPACITY,
+  type AgentTable,
+  DEADLOCK_INTERVAL,
+  slotOf,
+  TICK,
+  tokenOf,
+  WAIT_LABEL,
+  WAIT_WORDS,
+} from "./agents.ts";
 import { fetchAdd, load, store } from "./atomics.ts";
 import { type SelfAgent, selfAgent } from "./self.ts";
 

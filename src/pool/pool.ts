@@ -168,7 +168,7 @@ export class Pool {
    */
   starmap<A extends readonly unknown[], R>(
     fn: (...args: A) => R,
-    items: Input<A>,
+    items: Input<Readonly<A>>,
     options: MapOptions = {},
   ): AsyncResult<Awaited<R>[]> {
     return this.#map("starmap", fn, items, options, "Pool.starmap") as AsyncResult<Awaited<R>[]>;

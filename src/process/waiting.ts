@@ -2,14 +2,8 @@
  * Waiting with a time limit and a signal, for everything that ends by a promise.
  * @module
  */
-
-/** How long to wait. */
-export interface WaitOptions {
-  /** The most time to wait, in ms; without it, as long as it takes. */
-  readonly timeout?: number | undefined;
-  /** Ends the wait: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-}
+import type { WaitOptions } from "../memory/park.ts";
+export type { WaitOptions };
 
 /** The longest that a timer runs, in ms; a longer one would fire at once. */
 const LONGEST = 2 ** 31 - 1;
