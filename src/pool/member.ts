@@ -25,7 +25,7 @@ export interface MemberEvents {
 export class Member {
   readonly child: Child;
   /** What was sent and has not come back, oldest first. */
-  readonly out = new Map<number, Chunk>();
+  readonly out: Map<number, Chunk> = new Map();
   /** Its life so far; it only goes forward. */
   state: "starting" | "serving" | "retiring" | "gone" = "starting";
   /** Calls that it was given. */

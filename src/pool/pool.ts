@@ -111,6 +111,7 @@ export class Pool {
           identity,
           daemon: true,
           type,
+          oneTask: concurrency === 1,
           env: options.env,
           resourceLimits: options.resourceLimits,
           permissions: options.permissions,

@@ -2,6 +2,7 @@
  * The worker of a `Process`: it finds the function, runs it, and ends when nothing goes on in it any more.
  * @module
  */
+import { selfAgent } from "../memory/self.ts";
 import { explainMissing, resolveClass, type ResolvedTask, resolveTask } from "../tasks/resolve.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import { WorkerState } from "../transport/control.ts";
@@ -27,6 +28,8 @@ async function run(side: WorkerSide, message: StartMessage<TaskReference>): Prom
     side.fail(task === undefined ? error : explainMissing(error, task));
   }
   if (side.control !== undefined) side.control.state = WorkerState.IDLE;
+  const self = selfAgent();
+  self.table.markReturned(self);
   // Its own children that are no daemons keep it alive, as do timers and sockets: it ends when they do.
   side.release();
 }

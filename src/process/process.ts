@@ -85,6 +85,17 @@ export type ProcessRest<A extends readonly unknown[]> = [] extends A ? [args?: A
  * ```
  */
 export class Process<A extends readonly unknown[] = readonly unknown[]> {
+  static {
+    // How Node, Bun and Deno show it in console.log.
+    for (const name of ["nodejs.util.inspect.custom", "Deno.customInspect"]) {
+      Object.defineProperty(this.prototype, Symbol.for(name), {
+        value(this: Process): string {
+          return this.toString();
+        },
+      });
+    }
+  }
+
   readonly #target: ((...args: A) => unknown) | undefined;
   readonly #reference: TaskReference;
   readonly #args: readonly unknown[];
@@ -236,6 +247,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
       identity: this.#identity,
       daemon: this.#daemon,
       type,
+      oneTask: true,
       env: this.#options.env,
       resourceLimits: this.#options.resourceLimits,
       permissions: this.#options.permissions,
@@ -325,16 +337,6 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
   /** Its name for `Object.prototype.toString`. */
   get [Symbol.toStringTag](): string {
     return "Process";
-  }
-
-  /** How Node and Bun show it in `console.log`. */
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
-  }
-
-  /** How Deno shows it in `console.log`. */
-  [Symbol.for("Deno.customInspect")](): string {
-    return this.toString();
   }
 
   #state(): string {

@@ -29,6 +29,7 @@ export interface ChildOptions {
   readonly identity: readonly number[];
   readonly daemon: boolean;
   readonly type: WorkerType;
+  readonly oneTask: boolean;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly resourceLimits?: ResourceLimits | undefined;
   readonly permissions?: Permissions | undefined;
@@ -92,7 +93,7 @@ export class Child {
     this.ended = new Promise((resolve) => this.#settle = resolve);
     this.#events = events;
     this.#type = options.type;
-    this.#markDead = (fenced) => self.table.markDead(agent, fenced);
+    this.#markDead = (fenced) => self.table.markDead(agent, fenced, this.exit?.code === 0);
     this.#askToStop = () => requestStop(self.table, agent);
     const { name, id } = currentProcess();
     const cpus = cpuCount();
@@ -104,6 +105,7 @@ export class Child {
       id: agent.id,
       daemon: options.daemon,
       type: options.type,
+      oneTask: options.oneTask,
       parent: { name, id },
       mainModule: mainModule(),
       cpus,

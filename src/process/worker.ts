@@ -44,6 +44,7 @@ export function becomeWorker(birth: Birth): WorkerSide {
       generation: shared.generation,
       id: birth.id,
       name: birth.name,
+      oneTask: birth.oneTask,
     });
   }
   setMainModule(birth.mainModule);

@@ -146,7 +146,9 @@ export class ShareableList {
     const tag = tagOf(item);
     if (bytes !== undefined && bytes.length > this.#room(at)) {
       throw new RangeError(
-        `Cannot store ${bytes.length} bytes in item ${at}: it exceeds the available storage of ${this.#room(at)} bytes.`,
+        `Cannot store ${bytes.length} bytes in item ${at}: it exceeds the available storage of ${
+          this.#room(at)
+        } bytes.`,
       );
     }
     const core = this.#core;

@@ -134,7 +134,9 @@ export class SharedMemory {
 export function checkMemoryName(name: unknown): asserts name is string {
   if (typeof name !== "string") throw new TypeError(`Cannot use ${String(name)} as a name of shared memory.`);
   if (name.length === 0 || name.length > NAME_CHARS) {
-    throw new RangeError(`Cannot use "${name}" as a name of shared memory: it must have 1 to ${NAME_CHARS} characters.`);
+    throw new RangeError(
+      `Cannot use "${name}" as a name of shared memory: it must have 1 to ${NAME_CHARS} characters.`,
+    );
   }
 }
 
@@ -143,7 +145,9 @@ let unnamed = 0;
 function create({ name, size, create = size !== undefined }: SharedMemoryOptions): SharedMemoryWire {
   if (name !== undefined) checkMemoryName(name);
   if (!create) {
-    if (name === undefined) throw new TypeError("Cannot attach shared memory without a name; to make some, give a size.");
+    if (name === undefined) {
+      throw new TypeError("Cannot attach shared memory without a name; to make some, give a size.");
+    }
     const { serial } = lookUp(name);
     const buffer = heldBuffer(serial);
     if (buffer !== undefined) return { name, serial, buffer };

@@ -13,7 +13,8 @@
  * WORD   STATE (i32): 0 free, otherwise the holder's token (bits 0–28) and
  *        HANDED (29): given to the holder by the one before, who has not noticed yet
  *        ASYNC_BIT (30): an asynchronous waiter may wait for BELL · SYNC_BIT (31): a blocked thread may sleep on STATE
- * WORD   CLAIM (i32): 0, or the token of a waiter that has waited long enough; the next release hands the lock to it
+ * WORD   CLAIM (i32): 0, or the token of a waiter that has waited long enough; the next release hands the lock to it, in
+ *        three writes: HANDED into CLAIM, the claimer with HANDED into STATE, 0 into CLAIM
  * WORD   BELL (i32): counts wakes of asynchronous waiters. WRAP: harmless, a waiter would have to miss 2^32 of them
  *        between two of its own instructions
  * WORD   NUMBER (i32): the lock's number in reports · DEPTH (i32): for `RLock`, written by the holder only
@@ -28,6 +29,8 @@
  *            looks at CLAIM once more and clears it. One of them sees the other.
  * LOST WAKE  who was woken and goes away without the lock wakes the next; who was woken and gets it keeps its kind's bit,
  *            because others of its kind may sleep still.
+ * LOST WAKE  a claimer that leaves takes its claim back by CAS. If that fails the lock is on its way to it: it waits for the
+ *            two writes that are left, and releases the lock.
  * DEATH  a holder that dies: a waiter sees it within a slice and makes itself the holder by CAS, so that only one does.
  *        After freeing and before waking: sleepers find the lock free within a slice. A claimer that dies is handed
  *        the lock at most once, and is then a dead holder that had not noticed: the lock is taken over, and nothing is
@@ -39,7 +42,7 @@
 import { NotOwnerError } from "../errors.ts";
 import { type AgentTable, TOKEN_MASK, tokenOf } from "../memory/agents.ts";
 import { AsyncBell, type AsyncWaiter, awaitOn } from "../memory/async_park.ts";
-import { compareExchange, exchange, fetchAdd, load, notify, type SharedWords, store } from "../memory/atomics.ts";
+import { compareExchange, exchange, fetchAdd, load, notify, type SharedWords, store, wait } from "../memory/atomics.ts";
 import { blockOn, now, SpinBudget } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
 import { deadlockInterval } from "../memory/wait_graph.ts";
@@ -164,7 +167,13 @@ export class LockCore {
 
   /** What a takeover from a dead holder is to be called. */
   recovered(state: number): Acquisition {
+    const { words } = this;
     this.depth = 0;
+    // It may have died while it handed the lock over: nobody is going to finish that.
+    if ((load(words, CLAIM) & HANDED) !== 0) {
+      store(words, CLAIM, 0);
+      notify(words, CLAIM);
+    }
     return (state & HANDED) === 0 ? RECOVERED : ACQUIRED;
   }
 
@@ -203,26 +212,28 @@ export class LockCore {
   #releaseSlow(seen: number): void {
     const { words, token } = this;
     if ((seen & (TOKEN_MASK | HANDED)) !== token) throw this.notOwner("release", seen);
-    if (load(words, CLAIM) !== 0) {
-      const claimer = exchange(words, CLAIM, 0);
-      if (claimer !== 0 && this.table.isTokenAlive(claimer)) {
-        let state = load(words, STATE);
-        for (;;) {
-          const before = compareExchange(words, STATE, state, claimer | HANDED | (state & BITS));
-          if (before === state) break;
-          state = before;
-        }
-        notify(words, CLAIM);
-        return;
-      }
+    const claimer = load(words, CLAIM);
+    if (claimer !== 0 && (claimer & HANDED) === 0 && this.table.isTokenAlive(claimer)) {
+      // A claimer that leaves takes its claim back by CAS: either that fails, or this.
+      if (compareExchange(words, CLAIM, claimer, claimer | HANDED) === claimer) return this.#handOver(claimer);
     }
     const state = exchange(words, STATE, 0);
-    if (load(words, CLAIM) !== 0) {
-      exchange(words, CLAIM, 0);
-      notify(words, CLAIM);
-    }
+    const late = load(words, CLAIM);
+    if (late !== 0 && compareExchange(words, CLAIM, late, 0) === late) notify(words, CLAIM);
     if ((state & SYNC_BIT) !== 0) notify(words, STATE, 1);
     if ((state & ASYNC_BIT) !== 0) ring(words);
+  }
+
+  #handOver(claimer: number): void {
+    const { words } = this;
+    let state = load(words, STATE);
+    for (;;) {
+      const before = compareExchange(words, STATE, state, claimer | HANDED | (state & BITS));
+      if (before === state) break;
+      state = before;
+    }
+    store(words, CLAIM, 0);
+    notify(words, CLAIM);
   }
 
   /** The error for an agent that does not hold the lock. */
@@ -257,6 +268,8 @@ class LockWaiter implements AsyncWaiter {
   readonly #started: number = now();
   #slept = false;
   #claiming = false;
+  /** Our claim, as it stood in CLAIM: with HANDED while the releaser is about to make us the holder. */
+  #claimed = 0;
   #inspected = 0;
   #impatient = false;
   #watch: DeadlockWatch | undefined;
@@ -317,7 +330,7 @@ class LockWaiter implements AsyncWaiter {
       if ((state & this.#bit) === 0 && compareExchange(words, STATE, state, state | this.#bit) !== state) continue;
       if (this.#claiming) {
         this.index = CLAIM;
-        this.expected = token;
+        this.expected = this.#claimed;
         this.bell = core.claimBell;
       } else if (this.#blocking) {
         this.index = STATE;
@@ -337,14 +350,17 @@ class LockWaiter implements AsyncWaiter {
     const { token, table } = this.#core;
     const claimer = load(words, CLAIM);
     if (this.#claiming) {
-      if (claimer === token) return false;
-      // The claim was taken: the lock is being handed to us, or was freed. What we read of STATE before is old.
+      this.#claimed = claimer;
+      if ((claimer & TOKEN_MASK) === token) return false;
+      // The claim was taken: the lock has been handed to us, or was freed. What we read of STATE before is old.
       this.#claiming = false;
       return true;
     }
-    if (claimer === token) return false; // another task of this agent; one claim for an agent
+    // One claim for an agent; and a claim of a dead agent is free to be replaced.
+    if ((claimer & TOKEN_MASK) === token || (claimer & HANDED) !== 0) return false;
     if (claimer !== 0 && table.isTokenAlive(claimer)) return false;
     if (now() - this.#started < FAIR_AFTER) return false;
+    this.#claimed = token;
     return this.#claiming = compareExchange(words, CLAIM, claimer, token) === claimer;
   }
 
@@ -366,17 +382,33 @@ class LockWaiter implements AsyncWaiter {
     this.#watch?.end();
     const { words } = this;
     const core = this.#core;
-    if (this.#claiming && compareExchange(words, CLAIM, core.token, 0) === core.token) notify(words, CLAIM);
+    if (this.#claiming) this.#unclaim();
     if (success) return;
-    if (this.#claiming) {
-      // Too late: the lock may have been handed to us already.
-      const state = load(words, STATE);
-      if ((state & (TOKEN_MASK | HANDED)) === (core.token | HANDED)) {
-        if (compareExchange(words, STATE, state, state & ~HANDED) === state) core.release();
-      }
-    }
     if (this.#blocking) notify(words, STATE, 1);
     else ring(words);
+  }
+
+  /** Takes the claim back. If the lock is being handed to us already, it is passed on. */
+  #unclaim(): void {
+    const { words } = this;
+    const core = this.#core;
+    const { token, table } = core;
+    const claim = compareExchange(words, CLAIM, token, 0);
+    if (claim === token) {
+      notify(words, CLAIM);
+      return;
+    }
+    if (this.result !== MISSED) return;
+    // The releaser is between its two writes: its next one is to STATE, then it clears CLAIM and wakes us.
+    while (load(words, CLAIM) === (token | HANDED) && table.isTokenAlive(load(words, STATE) & TOKEN_MASK)) {
+      if (wait(words, CLAIM, token | HANDED, 1) === "not-equal") break;
+    }
+    let state = load(words, STATE);
+    while ((state & (TOKEN_MASK | HANDED)) === (token | HANDED)) {
+      const before = compareExchange(words, STATE, state, state & ~HANDED);
+      if (before === state) return core.release();
+      state = before;
+    }
   }
 }
 

@@ -19,6 +19,8 @@ export interface Birth {
   readonly daemon: boolean;
   /** How it was made. */
   readonly type: WorkerType;
+  /** Whether it runs one task at a time: then a task that awaits a lock can be part of a deadlock. */
+  readonly oneTask: boolean;
   /** Its parent. */
   readonly parent: { readonly name: string; readonly id: number };
   /** The program's main module. */
