@@ -10,6 +10,8 @@
 import { EncodingError, ProcessError, UnsupportedRuntimeError } from "../errors.ts";
 import type { Permissions, ResourceLimits, WorkerType } from "../runtime/adapter.ts";
 import { runtime } from "../runtime/current.ts";
+import { selfAgent } from "../memory/self.ts";
+import { DeadlockWatch } from "../sync/deadlock.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
 import { classReferenceOf, referenceOf, type TaskClass, type TaskReference } from "../tasks/reference.ts";
 import { pack } from "../transport/handles.ts";
@@ -42,6 +44,9 @@ export interface ProcessOptions extends WorkerOptions {
 }
 
 const children = new Set<Process<never>>();
+
+/** How often a join in a process looks for a deadlock, in ms. */
+const JOIN_SLICE = 100;
 
 /** Stands where a process needs no function: it is the process that it runs in. */
 const NO_REFERENCE = {} as TaskReference;
@@ -273,6 +278,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
    *
    * @param options `timeout` in ms, `signal`
    * @throws {ProcessError} when it was not started, or is closed
+   * @throws {DeadlockError} in a process, when the child waits for what this process holds
    * @throws the signal's reason
    */
   async join(options?: WaitOptions): Promise<boolean> {
@@ -281,9 +287,25 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
     const child = this.#started("join");
     child.hold();
     try {
+      const endless = options?.timeout === undefined && options?.signal === undefined;
+      if (endless && selfAgent().oneTask === true) return await this.#joinWatching(child);
       return await until(child.ended, options, "Process.join");
     } finally {
       child.letGo();
+    }
+  }
+
+  /** In a process that runs one task: the child may wait for a lock that we hold while we wait for its end. */
+  async #joinWatching(child: Child): Promise<boolean> {
+    const watch = new DeadlockWatch(`the end of ${this.#name}`);
+    const started = performance.now();
+    try {
+      while (!await until(child.ended, { timeout: JOIN_SLICE })) {
+        watch.inspect(performance.now() - started, () => child.exit === undefined ? child.token : 0, false);
+      }
+      return true;
+    } finally {
+      watch.end();
     }
   }
 

@@ -11,6 +11,7 @@
  * messages are dropped, and its place in the agent table is never used again.
  * @module
  */
+import { tokenOf } from "../memory/agents.ts";
 import { requestStop, setPlatform } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
 import type { Permissions, ResourceLimits, WorkerHandle, WorkerType } from "../runtime/adapter.ts";
@@ -67,6 +68,8 @@ export class Child {
   readonly name: string;
   /** Its number, as no other process of the program has. */
   readonly id: number;
+  /** Its token in the agent table. */
+  readonly token: number;
   /** The words shared with it; undefined for a program of its own. */
   readonly control: ControlWords | undefined;
   /** Resolves when it has ended. */
@@ -89,6 +92,7 @@ export class Child {
     const agent = self.table.register();
     this.name = options.name;
     this.id = agent.id;
+    this.token = tokenOf(agent);
     this.control = options.type === "thread" ? new ControlWords() : undefined;
     this.ended = new Promise((resolve) => this.#settle = resolve);
     this.#events = events;
