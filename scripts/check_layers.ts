@@ -25,6 +25,9 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 /** The child's root: it may import everything below the command, and nothing imports it (it is started by URL). */
 const WORKER_MAIN = "src/worker_main.ts";
+/** Node's form of it, which loads it. */
+const WORKER_CACHED = "src/worker_cached.ts";
+const ROOTS: readonly string[] = [WORKER_MAIN, WORKER_CACHED];
 const ATOMICS = "src/memory/atomics.ts";
 const ADAPTERS = ["src/runtime/deno.ts", "src/runtime/bun.ts", "src/runtime/node.ts"];
 /** The rooms that may know a runtime. */
@@ -69,7 +72,7 @@ export function checkLayers(root: string): Violation[] {
   const files = readSources(root, "src/**/*.ts");
   if (files.length === 0) return [{ file: "src", line: 1, message: "holds no source file: nothing was checked" }];
   for (const file of files) {
-    if (file.path !== WORKER_MAIN && layerOf(file.room) < 0) {
+    if (!ROOTS.includes(file.path) && layerOf(file.room) < 0) {
       report(
         file,
         0,
@@ -124,8 +127,9 @@ function checkImports(root: string, file: SourceFile, report: Report): void {
 
 function judgeImport(file: SourceFile, target: string): string | null {
   const room = roomOf(target);
-  if (target === WORKER_MAIN) return `imports ${target}: a child's root is started by its URL, never imported`;
-  if (file.path === WORKER_MAIN) return room === "cli" ? `imports ${target}: nothing imports the command` : null;
+  if (file.path === WORKER_CACHED && target === WORKER_MAIN) return null;
+  if (ROOTS.includes(target)) return `imports ${target}: a child's root is started by its URL, never imported`;
+  if (ROOTS.includes(file.path)) return room === "cli" ? `imports ${target}: nothing imports the command` : null;
   if (room === file.room) {
     return ADAPTERS.includes(file.path) && ADAPTERS.includes(target)
       ? `imports ${target}: a runtime's adapter imports no sibling`

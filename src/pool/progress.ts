@@ -46,7 +46,12 @@ export function progressBar(label: string): { readonly listener: ProgressListene
     if (found === undefined || ended) return;
     const numbers = latest.total === undefined ? "{value}" : "{percentage}% {value}/{total} | {eta_formatted} left";
     bar = new found.SingleBar(
-      { format: `${label}${label === "" ? "" : " "}{bar} ${numbers}`, clearOnComplete: false, hideCursor: true },
+      {
+        format: `${label}${label === "" ? "" : " "}{bar} ${numbers}`,
+        clearOnComplete: false,
+        hideCursor: false,
+        linewrap: true,
+      },
       found.Presets.shades_classic,
     );
     bar.start(latest.total ?? Math.max(latest.done, 1), latest.done);

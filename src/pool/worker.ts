@@ -10,6 +10,7 @@
  * @module
  */
 import { TimeoutError } from "../errors.ts";
+import { runtime } from "../runtime/current.ts";
 import { onExit } from "../runtime/host.ts";
 import { receive, type WorkerSide } from "../process/worker.ts";
 import type { TaskReference } from "../tasks/reference.ts";
@@ -35,20 +36,21 @@ export function runPoolWorker(side: WorkerSide): void {
   let outbox: WireResult[] = [];
   let lastFlush = 0;
   let flushing = false;
+  let pumping = false;
 
   side.listen((message) => {
     if (message.kind === "run") {
       for (const reference of message.references) tasks.learn(reference);
       if (head === queue.length) [queue, head] = [[], 0];
       queue.push(...message.chunks);
-      if (ready) pump();
+      pumpSoon();
     } else if (message.kind === "initialize") {
       ({ concurrency, taskTimeout } = message);
       timed = taskTimeout !== undefined;
       void initialize(message).then(() => {
         ready = true;
         side.post({ kind: "ready" });
-        pump();
+        pumpSoon();
       });
     }
   });
@@ -72,6 +74,15 @@ export function runPoolWorker(side: WorkerSide): void {
     }
   }
 
+  function pumpSoon(): void {
+    if (!ready || pumping) return;
+    pumping = true;
+    runtime.enterUserCode(() => {
+      pumping = false;
+      if (ready) pump();
+    });
+  }
+
   function pump(): void {
     while (running < concurrency && head < queue.length) {
       const chunk = queue[head++] as WireChunk;
@@ -82,7 +93,7 @@ export function runPoolWorker(side: WorkerSide): void {
         void result.then((settled) => {
           finish(settled);
           flushSoon();
-          pump();
+          pumpSoon();
         });
         continue;
       }

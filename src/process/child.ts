@@ -3,6 +3,7 @@
  * @module
  */
 import { selfAgent } from "../memory/self.ts";
+import { runtime } from "../runtime/current.ts";
 import { explainMissing, resolveClass, type ResolvedTask, resolveTask } from "../tasks/resolve.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import { WorkerState } from "../transport/control.ts";
@@ -23,7 +24,16 @@ async function run(side: WorkerSide, message: StartMessage<TaskReference>): Prom
     if (message.fields === undefined) task = await resolveTask(message.reference);
     else task = await runOf(side, message.reference, await receive(message.fields) as object);
     if (side.control !== undefined) side.control.state = WorkerState.RUNNING;
-    await task.call(...args);
+    const { call } = task;
+    await new Promise((resolve, reject) => {
+      runtime.enterUserCode(() => {
+        try {
+          resolve(call(...args));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
   } catch (error) {
     side.fail(task === undefined ? error : explainMissing(error, task));
   }

@@ -10,11 +10,13 @@
 import { EncodingError, ProcessError, UnsupportedRuntimeError } from "../errors.ts";
 import type { Permissions, ResourceLimits, WorkerType } from "../runtime/adapter.ts";
 import { runtime } from "../runtime/current.ts";
+import { writeError } from "../runtime/host.ts";
 import { selfAgent } from "../memory/self.ts";
 import { DeadlockWatch } from "../sync/deadlock.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
 import { classReferenceOf, referenceOf, type TaskClass, type TaskReference } from "../tasks/reference.ts";
 import { pack } from "../transport/handles.ts";
+import { describeError } from "../transport/remote_error.ts";
 import type { Birth } from "../transport/protocol.ts";
 import { currentProcess, nextIdentity } from "./current.ts";
 import { Child } from "./supervisor.ts";
@@ -43,7 +45,7 @@ export interface ProcessOptions extends WorkerOptions {
   readonly daemon?: boolean | undefined;
 }
 
-const children = new Set<Process<never>>();
+const children = new Set<Process>();
 
 /** How often a join in a process looks for a deadlock, in ms. */
 const JOIN_SLICE = 100;
@@ -89,7 +91,7 @@ export type ProcessRest<A extends readonly unknown[]> = [] extends A ? [args?: A
  * }
  * ```
  */
-export class Process<A extends readonly unknown[] = readonly unknown[]> {
+export class Process<A extends readonly unknown[] = never> {
   static {
     // How Node, Bun and Deno show it in console.log.
     for (const name of ["nodejs.util.inspect.custom", "Deno.customInspect"]) {
@@ -258,7 +260,11 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
       permissions: this.#options.permissions,
     }, {
       onMessage: () => {},
-      onExit: () => children.delete(this),
+      onExit: ({ code, error }) => {
+        children.delete(this);
+        // What it could not say itself, for example that it ran out of memory.
+        if (code > 0 && error !== undefined) writeError(`Process ${this.#name}:\n${describeError(error)}\n`);
+      },
     });
     try {
       child.post({ kind: "start", reference: this.#reference, args, fields });
@@ -389,7 +395,7 @@ export class Process<A extends readonly unknown[] = readonly unknown[]> {
 
 /** The children of this process that have started and not ended. It never blocks. Python: `active_children()`. */
 export function activeChildren(): Process[] {
-  return [...children] as unknown as Process[];
+  return [...children];
 }
 
 /** @throws {TypeError | RangeError | UnsupportedRuntimeError} when the options are not usable here. */

@@ -20,7 +20,7 @@ import { backgroundTimer, warnOnce } from "../runtime/host.ts";
 import { mainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
 import type { Birth, HostMessage, WorkerMessage } from "../transport/protocol.ts";
-import { WORKER_URL } from "../worker_url.ts";
+import { CACHED_WORKER_URL, WORKER_URL } from "../worker_url.ts";
 import { cpuCount, currentProcess } from "./current.ts";
 
 /** How a child is made. */
@@ -122,7 +122,7 @@ export class Child {
     };
     try {
       this.#handle = runtime.spawn(options.type, {
-        entry: WORKER_URL,
+        entry: runtime.capabilities.compileCache ? CACHED_WORKER_URL : WORKER_URL,
         birth,
         env: options.env,
         resourceLimits: limits(options),

@@ -45,6 +45,8 @@ export interface Capabilities {
   readonly limitsThreadMemory: boolean;
   /** Starting a thread blocks its caller (23 ms on Deno), so that several are started one in a turn. */
   readonly blocksToSpawn: boolean;
+  /** Threads have a cache of compiled modules that they switch on themselves (`compile_cache.ts`). */
+  readonly compileCache: boolean;
   /** Which {@linkcode Permissions} a worker of type `"process"` can be given. */
   readonly permissions: boolean;
 }
@@ -117,6 +119,11 @@ export interface RuntimeAdapter {
   birth(): unknown;
   /** In such a worker: the way to its parent. */
   parentPort(): ParentPort;
+  /**
+   * In a worker: calls something that runs user code, now or soon. Deno does not notice a thread that runs out of memory in
+   * a message handler or in a continuation: there it is called in a turn of the loop of its own.
+   */
+  enterUserCode(callback: () => void): void;
   /** CPUs that this program may use: affinity and, where it can be read, the limit of the control group. */
   cpuCount(): number;
   /** The URL of the program's main module, where it has one. Right on the main thread only. */

@@ -63,12 +63,19 @@ function parentPort(): ParentPort {
 export const bun: RuntimeAdapter = {
   name: "bun",
   version: (process.versions as Record<string, string>)["bun"] ?? "",
-  capabilities: { stopsBusyThreads: true, limitsThreadMemory: false, blocksToSpawn: false, permissions: false },
+  capabilities: {
+    stopsBusyThreads: true,
+    limitsThreadMemory: false,
+    blocksToSpawn: false,
+    compileCache: false,
+    permissions: false,
+  },
   isMainThread: () => isMainThread,
   spawn: (type, options, events) =>
     type === "thread" ? spawnThread(options, events) : spawnProcess(options, events, () => []),
   birth: () => isMainThread ? processBirth() : threadBirth(workerData),
   parentPort,
+  enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),
   mainModule: () => moduleUrlOfPath(bunGlobal().Bun.main),
 };

@@ -4,8 +4,12 @@
  * in the web's way: Deno's `parentPort.on("message")` walks every typed array element by element (1 MB takes 50 ms).
  * @module
  */
+import { existsSync } from "node:fs";
 import process from "node:process";
+import { setImmediate } from "node:timers";
+import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort as port } from "node:worker_threads";
+import { UnsupportedRuntimeError } from "../errors.ts";
 import type { ParentPort, Permissions, RuntimeAdapter } from "./adapter.ts";
 import { availableCpus } from "./host.ts";
 import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
@@ -68,7 +72,7 @@ function threadParentPort(): ParentPort {
 /** Deno's command line for a worker of type "process". */
 function denoArguments(permissions: Permissions = "inherit"): string[] {
   const names = ["read", "write", "net", "env", "run", "sys", "ffi", "import"] as const;
-  const run = ["run", "--quiet", "--no-prompt"];
+  const run = ["run", "--quiet", "--no-prompt", ...configArguments()];
   if (permissions === "none") return run;
   if (permissions === "inherit") {
     for (const name of names) {
@@ -84,6 +88,26 @@ function denoArguments(permissions: Permissions = "inherit"): string[] {
   return run;
 }
 
+/** The program's import map must be the worker's too: without this, Deno looks for it beside our own module. */
+function configArguments(): string[] {
+  const main = denoGlobal().mainModule;
+  if (!main.startsWith("file:")) return [];
+  for (let folder = new URL(".", main);; folder = new URL("..", folder)) {
+    for (const name of ["deno.json", "deno.jsonc"]) {
+      const path = fileURLToPath(new URL(name, folder));
+      if (mayRead(path) && existsSync(path)) return [`--config=${path}`];
+    }
+    if (folder.pathname === "/" || folder.href === new URL("..", folder).href) return [];
+  }
+}
+
+function assertMayRun(): void {
+  if (denoGlobal().permissions.querySync({ name: "run" }).state === "granted") return;
+  throw new UnsupportedRuntimeError(
+    `Cannot start a worker of type "process": this program may not run others. Give Deno --allow-run.`,
+  );
+}
+
 function mayRead(path: string): boolean {
   return denoGlobal().permissions.querySync({ name: "read", path }).state === "granted";
 }
@@ -92,15 +116,23 @@ function mayRead(path: string): boolean {
 export const deno: RuntimeAdapter = {
   name: "deno",
   version: (process.versions as Record<string, string>)["deno"] ?? "",
-  capabilities: { stopsBusyThreads: false, limitsThreadMemory: true, blocksToSpawn: true, permissions: true },
+  capabilities: {
+    stopsBusyThreads: false,
+    limitsThreadMemory: true,
+    blocksToSpawn: true,
+    compileCache: false,
+    permissions: true,
+  },
   // In a web worker that the user made, Deno says that it is the main thread.
   isMainThread: () => isMainThread && !("DedicatedWorkerGlobalScope" in globalThis),
-  spawn: (type, options, events) =>
-    type === "thread"
-      ? spawnThread(options, events, localEntry(options.entry))
-      : spawnProcess(options, events, () => denoArguments(options.permissions)),
+  spawn(type, options, events) {
+    if (type === "thread") return spawnThread(options, events, localEntry(options.entry));
+    assertMayRun();
+    return spawnProcess(options, events, () => denoArguments(options.permissions));
+  },
   birth: () => isMainThread ? processBirth() : threadBirth(),
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
+  enterUserCode: (callback) => void setImmediate(callback),
   cpuCount: () => availableCpus(mayRead),
   mainModule: () => denoGlobal().mainModule,
 };

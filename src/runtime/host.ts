@@ -6,7 +6,7 @@ import { readFileSync, realpathSync, writeSync } from "node:fs";
 import os from "node:os";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** Ends this worker, or this program on the main thread. */
 export function exit(code: number): never {
@@ -51,7 +51,7 @@ export function writeError(text: string): void {
 export function warnOnce(code: string, message: string): void {
   if (warned.has(code)) return;
   warned.add(code);
-  process.emitWarning(message, { code, type: "MulticoreWarning" });
+  process.emitWarning(message, { code, type: "ManycoreWarning" });
 }
 const warned = new Set<string>();
 
@@ -84,6 +84,15 @@ export function moduleUrlOfPath(path: string | undefined): string | undefined {
     }
   }
   return undefined;
+}
+
+/** The source text of a module in a file, if it may be read. */
+export function moduleText(url: string): string | undefined {
+  try {
+    return url.startsWith("file:") ? readFileSync(fileURLToPath(url), "utf8") : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The path that was given to the runtime as its program. */

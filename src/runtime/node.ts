@@ -13,12 +13,19 @@ import { spawnThread, threadBirth, threadParentPort } from "./worker_threads.ts"
 export const node: RuntimeAdapter = {
   name: "node",
   version: process.versions.node,
-  capabilities: { stopsBusyThreads: true, limitsThreadMemory: true, blocksToSpawn: false, permissions: false },
+  capabilities: {
+    stopsBusyThreads: true,
+    limitsThreadMemory: true,
+    blocksToSpawn: false,
+    compileCache: true,
+    permissions: false,
+  },
   isMainThread: () => isMainThread,
   spawn: (type, options, events) =>
     type === "thread" ? spawnThread(options, events) : spawnProcess(options, events, () => [...process.execArgv]),
   birth: () => isMainThread ? processBirth() : threadBirth(),
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
+  enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),
   mainModule: () => moduleUrlOfPath(programPath()),
 };

@@ -381,7 +381,6 @@ class LockWaiter implements AsyncWaiter {
   end(success: boolean): void {
     this.#watch?.end();
     const { words } = this;
-    const core = this.#core;
     if (this.#claiming) this.#unclaim();
     if (success) return;
     if (this.#blocking) notify(words, STATE, 1);

@@ -1,13 +1,15 @@
 /**
  * How a worker finds the function of a task (the other half of `reference.ts`).
  *
- * A plain function is looked for among the exports of the modules that its reference names. An export matches when its
+ * A plain function is looked for among the exports of the modules that its reference names, and of those from which they
+ * import it. An export matches when its
  * source text and its name are those of the function. DESIGN asked for the text alone: but `makeAdder(2)` has the text
  * of the export `addOne = makeAdder(1)`, and the wrong one of them would give wrong results without a word. What
  * matches nothing is compiled from its text, and sees only its own arguments.
  * @module
  */
 import { BootstrapError, TaskResolutionError } from "../errors.ts";
+import { moduleText } from "../runtime/host.ts";
 import { displayUrl } from "../runtime/stack.ts";
 import { importModule } from "./bootstrap.ts";
 import { type TaskClass, taskCountOf, type TaskFunction, taskOfModule, type TaskReference } from "./reference.ts";
@@ -65,7 +67,8 @@ async function load(module: string, wanted: string): Promise<Record<string, unkn
   try {
     return await importModule(module);
   } catch (error) {
-    if (error instanceof BootstrapError) throw error;
+    // By its name: a bundle and its worker have a class each.
+    if (error instanceof Error && error.name === BootstrapError.prototype.name) throw error;
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw new TaskResolutionError(
       `Cannot import ${displayUrl(module)} in the worker, to find ${wanted} in it: ${reason}`,
@@ -110,8 +113,13 @@ async function exportedFunction(reference: TaskReference & { kind: "export" }): 
   );
 }
 
+/**
+ * Looks where the module that called us has the function from, by its import statements, then among the exports of that
+ * module and of the main module. A function that was imported needs no main guard where it is used.
+ */
 async function findExport(reference: TaskReference & { kind: "function" }): Promise<TaskFunction | undefined> {
-  for (const module of reference.modules) {
+  const imported = reference.modules.flatMap((module) => importsOf(module, reference.name));
+  for (const module of new Set([...imported, ...reference.modules])) {
     const exports = await load(module, reference.name);
     const matches = new Set<TaskFunction>();
     // CommonJS modules have what they export in `default` as well.
@@ -133,6 +141,19 @@ async function findExport(reference: TaskReference & { kind: "function" }): Prom
     }
   }
   return undefined;
+}
+
+/** The modules, by relative path, from which a module imports something that may be `name`. Text, not syntax: it only guides. */
+function importsOf(module: string, name: string): string[] {
+  const found: string[] = [];
+  // import { a as b }, c, * as d from "./e.ts"
+  const statement = /\bimport\s+(?!type\b)([\w$\s{},*]+?)\s*from\s*["'](\.{1,2}\/[^"'\n]+)["']/g;
+  for (const [, clause = "", path = ""] of moduleText(module)?.matchAll(statement) ?? []) {
+    const names: readonly string[] = clause.match(/[\w$]+/g) ?? [];
+    const wholeModule = !clause.trimStart().startsWith("{");
+    if (wholeModule || names.includes(name)) found.push(new URL(path, module).href);
+  }
+  return found;
 }
 
 /** Finds the class of a reference. @throws {TaskResolutionError | BootstrapError} when it cannot be had. */

@@ -21,7 +21,9 @@ export type WireError =
     readonly errors?: readonly WireError[] | undefined;
   };
 
+/** How deep causes are followed, and how many errors cross with one: causes may go in circles, and lists hold themselves. */
 const DEPTH_LIMIT = 16;
+const COUNT_LIMIT = 1000;
 
 const BUILT_IN: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
   [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError].map(
@@ -30,8 +32,21 @@ const BUILT_IN: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
 );
 
 /** Makes anything that was thrown ready to be sent. Never throws. */
-export function encodeError(thrown: unknown, depth = 0): WireError {
-  if (!(thrown instanceof Error)) return { kind: "value", packed: packOr(thrown, "thrown value") };
+export function encodeError(thrown: unknown): WireError {
+  return encode(thrown, 0, { left: COUNT_LIMIT });
+}
+
+function encode(thrown: unknown, depth: number, count: { left: number }): WireError {
+  count.left--;
+  try {
+    return thrown instanceof Error ? takeApart(thrown, depth, count) : { kind: "value", packed: packOr(thrown, "it") };
+  } catch (failure) {
+    // A proxy whose traps throw, for example.
+    return { kind: "value", packed: { value: `An error that cannot be read: ${String(failure)}`, handles: false } };
+  }
+}
+
+function takeApart(thrown: Error, depth: number, count: { left: number }): WireError {
   const fields: (readonly [string, Packed])[] = [];
   for (const key of Object.keys(thrown)) {
     if (key === "stack" || key === "message" || key === "cause" || key === "errors" || key === "name") continue;
@@ -39,19 +54,22 @@ export function encodeError(thrown: unknown, depth = 0): WireError {
     if (key === "line" || key === "column" || key === "sourceURL") continue;
     fields.push([key, packOr(readField(thrown, key), key)]);
   }
-  const wire: WireError = {
+  const deeper = depth < DEPTH_LIMIT && count.left > 0;
+  const errors = deeper && thrown instanceof AggregateError ? readField(thrown, "errors") : undefined;
+  return {
     kind: "error",
     name: text(readField(thrown, "name"), "Error"),
     type: classOf(thrown),
     message: text(readField(thrown, "message"), ""),
     stack: text(readField(thrown, "stack"), ""),
     fields,
-    ...(Object.hasOwn(thrown, "cause") && depth < DEPTH_LIMIT ? { cause: encodeError(thrown.cause, depth + 1) } : {}),
-    ...(thrown instanceof AggregateError && depth < DEPTH_LIMIT
-      ? { errors: thrown.errors.map((error) => encodeError(error, depth + 1)) }
+    ...(deeper && Object.hasOwn(thrown, "cause")
+      ? { cause: encode(readField(thrown, "cause"), depth + 1, count) }
+      : {}),
+    ...(Array.isArray(errors)
+      ? { errors: errors.slice(0, Math.max(0, count.left)).map((error) => encode(error, depth + 1, count)) }
       : {}),
   };
-  return wire;
 }
 
 function readField(error: Error, key: string): unknown {
@@ -150,12 +168,18 @@ function define(error: Error, key: string, value: unknown): void {
 }
 
 /** How an uncaught error is printed: its stack with name and message, and its causes. */
-export function describeError(thrown: unknown): string {
-  if (!(thrown instanceof Error)) {
-    return `Uncaught ${typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown)}`;
+export function describeError(thrown: unknown, depth = 0): string {
+  try {
+    if (!(thrown instanceof Error)) {
+      return `Uncaught ${typeof thrown === "string" ? JSON.stringify(thrown) : String(thrown)}`;
+    }
+    const head = thrown.message === "" ? thrown.name : `${thrown.name}: ${thrown.message}`;
+    const stack = thrown.stack ?? "";
+    // V8 begins a stack with name and message, and may put the code between them; JSC begins with the first frame.
+    const own = stack.includes(thrown.message) && stack.startsWith(thrown.name) ? stack : `${head}\n${stack}`.trimEnd();
+    if (thrown.cause === undefined || depth >= DEPTH_LIMIT) return own;
+    return `${own}\n[cause] ${describeError(thrown.cause, depth + 1)}`;
+  } catch (failure) {
+    return `Uncaught ${typeof thrown} that cannot be shown: ${String(failure)}`;
   }
-  const head = thrown.message === "" ? thrown.name : `${thrown.name}: ${thrown.message}`;
-  const stack = thrown.stack ?? "";
-  const own = stack.startsWith(head) || stack.includes(head) ? stack : stack === "" ? head : `${head}\n${stack}`;
-  return thrown.cause === undefined ? own : `${own}\n[cause] ${describeError(thrown.cause)}`;
 }

@@ -47,7 +47,17 @@ export const DONE = 4;
 export const FAILED = 5;
 
 /** The operations, as the control words number them. */
-export const OPERATIONS = ["load", "store", "fetchAdd", "exchange", "compareExchange", "wait", "notify", "inside", "woken"];
+export const OPERATIONS = [
+  "load",
+  "store",
+  "fetchAdd",
+  "exchange",
+  "compareExchange",
+  "wait",
+  "notify",
+  "inside",
+  "woken",
+];
 
 /** What is explored. */
 export interface Scenario {
@@ -78,7 +88,11 @@ interface Choice {
   readonly timeout: boolean;
 }
 
-function buffersIn(value: unknown, found: Set<SharedArrayBuffer>, seen: Set<object> = new Set()): Set<SharedArrayBuffer> {
+function buffersIn(
+  value: unknown,
+  found: Set<SharedArrayBuffer>,
+  seen: Set<object> = new Set(),
+): Set<SharedArrayBuffer> {
   if (typeof value !== "object" || value === null || seen.has(value)) return found;
   seen.add(value);
   if (value instanceof SharedArrayBuffer) found.add(value);

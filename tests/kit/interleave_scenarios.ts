@@ -1,5 +1,14 @@
 /** What the agents of the interleaving tests do. Each function is one agent. */
-import { compareExchange, exchange, fetchAdd, load, notify, type SharedWords, store, wait } from "../../src/memory/atomics.ts";
+import {
+  compareExchange,
+  exchange,
+  fetchAdd,
+  load,
+  notify,
+  type SharedWords,
+  store,
+  wait,
+} from "../../src/memory/atomics.ts";
 import type { Barrier } from "../../src/sync/barrier.ts";
 import type { Condition } from "../../src/sync/condition.ts";
 import type { Event } from "../../src/sync/event.ts";

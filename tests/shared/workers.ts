@@ -1,4 +1,8 @@
 /** What the agents of these tests run. */
+import { fetchAdd, load } from "../../src/memory/atomics.ts";
+import { DETECT_RACES } from "../../src/memory/agents.ts";
+import { selfAgent } from "../../src/memory/self.ts";
+import { detectRaces } from "../../src/shared/races.ts";
 import type { RawArray, SharedArray } from "../../src/shared/array.ts";
 import type { ShareableList } from "../../src/shared/shareable_list.ts";
 import { SharedMemory } from "../../src/shared/shared_memory.ts";
@@ -56,4 +60,43 @@ export function changeList(list: ShareableList): string {
   list.set(0, "hello");
   list.set(-1, 43n);
   return String([...list]);
+}
+
+/** Waits until both are here, so that each lives while the other changes the value. */
+function meet(words: Int32Array<SharedArrayBuffer>, at: number): void {
+  fetchAdd(words, at, 1);
+  while (load(words, at) < 2);
+}
+
+function isWatched(): boolean {
+  return load(selfAgent().table.words, DETECT_RACES) === 1;
+}
+
+/** Changes a value in one way; the races that this process found. */
+export function raceOn(value: Value<"int32">, words: Int32Array<SharedArrayBuffer>, way: string): string[] {
+  const reports: string[] = [];
+  if (isWatched()) detectRaces({ onReport: ({ message }) => reports.push(message) });
+  meet(words, 0);
+  for (let i = 0; i < 100; i++) {
+    if (way === "plain") value.value += 1;
+    else if (way === "locked") value.lock.runSync(() => value.value += 1);
+    else if (way === "add") value.add(1);
+    else if (way === "update") value.update((x) => x + 1);
+    else value.value = i;
+  }
+  meet(words, 1);
+  return reports;
+}
+
+export function raceOnElement(
+  array: SharedArray<"float64">,
+  words: Int32Array<SharedArrayBuffer>,
+  at: number,
+): string[] {
+  const reports: string[] = [];
+  detectRaces({ onReport: ({ message }) => reports.push(message) });
+  meet(words, 0);
+  for (let i = 0; i < 100; i++) array.set(at, array.get(at) + 1);
+  meet(words, 1);
+  return reports;
 }

@@ -1,0 +1,149 @@
+/**
+ * Locks and the like, beside the same over raw `Atomics`: uncontended on the main thread, and between two workers that spin
+ * or park. The numbers of the two-worker groups are for the rounds in the group's name.
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { bench, group, summary } from "mitata";
+import { selfAgent } from "../src/memory/self.ts";
+import { Barrier } from "../src/sync/barrier.ts";
+import { Condition } from "../src/sync/condition.ts";
+import { Event } from "../src/sync/event.ts";
+import { Lock } from "../src/sync/lock.ts";
+import { RLock } from "../src/sync/rlock.ts";
+import { RWLock } from "../src/sync/rwlock.ts";
+import { Semaphore } from "../src/sync/semaphore.ts";
+import { Value } from "../src/shared/value.ts";
+import { pack } from "../src/transport/handles.ts";
+import { expect, runBenches } from "./kit.ts";
+import type { Shared } from "./sync_worker.ts";
+
+const words = new Int32Array(new SharedArrayBuffer(256));
+
+function rawAcquire(): void {
+  while (Atomics.compareExchange(words, 0, 0, 1) !== 0) Atomics.wait(words, 0, 2);
+}
+
+function rawRelease(): void {
+  if (Atomics.exchange(words, 0, 0) === 2) Atomics.notify(words, 0, 1);
+}
+
+const lock = new Lock();
+const rlock = new RLock();
+const rwlock = new RWLock();
+const semaphore = new Semaphore(1);
+
+summary(() => {
+  group("acquire and release, uncontended", () => {
+    bench("raw futex lock", () => {
+      rawAcquire();
+      rawRelease();
+    }).baseline(true);
+    bench("Lock, lock.release()", () => {
+      lock.acquireSync();
+      lock.release();
+    });
+    bench("Lock, guard.release()", () => {
+      const guard = lock.acquireSync();
+      guard.release();
+    });
+    bench("RLock", () => {
+      rlock.acquireSync();
+      rlock.release();
+    });
+    bench("RWLock.read", () => {
+      rwlock.read.acquireSync();
+      rwlock.read.release();
+    });
+    bench("RWLock.write", () => {
+      rwlock.write.acquireSync();
+      rwlock.write.release();
+    });
+    bench("Semaphore", () => {
+      semaphore.acquireSync();
+      semaphore.release();
+    });
+  });
+});
+
+summary(() => {
+  group("await acquire() and release, uncontended", () => {
+    bench("await of a promise", async () => {
+      await Promise.resolve(words);
+    }).baseline(true);
+    bench("Lock", async () => {
+      await lock.acquire();
+      lock.release();
+    });
+    bench("Semaphore", async () => {
+      await semaphore.acquire();
+      semaphore.release();
+    });
+  });
+});
+
+const shared: Shared = {
+  words,
+  lock: new Lock(),
+  semaphores: [new Semaphore(0), new Semaphore(0)],
+  events: [new Event(), new Event()],
+  condition: new Condition(new Lock()),
+  barrier: new Barrier(2),
+  value: new Value("float64", 0),
+};
+
+const { table } = selfAgent();
+const workers = [0, 1].map(() => {
+  const worker = new Worker(new URL("./sync_worker.ts", import.meta.url), {
+    workerData: { table: table.buffer, slot: table.register(), shared: pack(shared, "shared") },
+  });
+  worker.setMaxListeners(0);
+  return worker;
+});
+
+/** Runs a task on both workers. */
+async function both(task: string, rounds: number, spin = 2000): Promise<void> {
+  await Promise.all(workers.map((worker, side) =>
+    new Promise((resolve) => {
+      worker.once("message", resolve);
+      worker.postMessage({ task, side, rounds, spin });
+    })
+  ));
+}
+
+words[8] = 0;
+await both("lock", 10000);
+await both("rawLock", 10000);
+expect(words[8], 40000, "guarded increments");
+
+summary(() => {
+  group("2 workers × 200,000 guarded increments", () => {
+    bench("raw futex lock, short spin", () => both("rawLock", 200_000)).baseline(true);
+    bench("raw futex lock, no spin", () => both("rawLockParking", 200_000));
+    bench("Lock", () => both("lock", 200_000));
+    bench("Lock, with guards", () => both("lockGuard", 200_000));
+    bench("Value.add", () => both("valueAdd", 200_000));
+  });
+});
+
+summary(() => {
+  group("100,000 round trips between 2 workers that spin", () => {
+    bench("raw", () => both("rawSpin", 100_000)).baseline(true);
+    bench("Semaphore", () => both("semaphore", 100_000));
+    bench("Event", () => both("event", 100_000));
+    bench("Condition", () => both("condition", 100_000));
+    bench("Barrier(2)", () => both("barrier", 100_000));
+  });
+});
+
+summary(() => {
+  group("2,000 round trips between 2 workers that park", () => {
+    bench("raw", () => both("rawPark", 2000)).baseline(true);
+    bench("Semaphore", () => both("semaphore", 2000, 0));
+    bench("Event", () => both("event", 2000, 0));
+    bench("Condition", () => both("condition", 2000, 0));
+    bench("Barrier(2)", () => both("barrier", 2000, 0));
+  });
+});
+
+await runBenches();

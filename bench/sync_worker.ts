@@ -1,0 +1,142 @@
+/**
+ * The two workers of the synchronisation benchmarks. Each task exists twice: over raw `Atomics`, the control, and over
+ * the library.
+ * @module
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { AgentTable } from "../src/memory/agents.ts";
+import { setPlatform } from "../src/memory/park.ts";
+import { becomeAgent } from "../src/memory/self.ts";
+import { unpack } from "../src/transport/handles.ts";
+import "../src/handle_types.ts";
+import type { Barrier } from "../src/sync/barrier.ts";
+import type { Condition } from "../src/sync/condition.ts";
+import type { Event } from "../src/sync/event.ts";
+import type { Lock } from "../src/sync/lock.ts";
+import type { Semaphore } from "../src/sync/semaphore.ts";
+import type { Value } from "../src/shared/value.ts";
+
+/** What the workers share. */
+export interface Shared {
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly lock: Lock;
+  readonly semaphores: readonly Semaphore[];
+  readonly events: readonly Event[];
+  readonly condition: Condition;
+  readonly barrier: Barrier;
+  readonly value: Value<"float64">;
+}
+
+/** How long the raw controls spin, in loads. */
+const SPIN = 1000;
+
+/** Drepper's futex lock with three states: the best that can be written by hand. */
+function rawAcquire(words: Int32Array<SharedArrayBuffer>, spin: number): void {
+  if (Atomics.compareExchange(words, 0, 0, 1) === 0) return;
+  for (let i = 0; i < spin; i++) {
+    if (Atomics.load(words, 0) === 0 && Atomics.compareExchange(words, 0, 0, 1) === 0) return;
+  }
+  while (Atomics.exchange(words, 0, 2) !== 0) Atomics.wait(words, 0, 2);
+}
+
+function rawRelease(words: Int32Array<SharedArrayBuffer>): void {
+  if (Atomics.exchange(words, 0, 0) === 2) Atomics.notify(words, 0, 1);
+}
+
+function rawPingPong(words: Int32Array<SharedArrayBuffer>, side: number, rounds: number, spin: number): void {
+  const own = 16 + side * 16;
+  const other = 16 + (1 - side) * 16;
+  const start = Atomics.load(words, own);
+  for (let i = 1; i <= rounds; i++) {
+    if (side === 0) {
+      Atomics.add(words, other, 1);
+      if (spin === 0) Atomics.notify(words, other);
+    }
+    for (let spun = 0; Atomics.load(words, own) - start < i; spun++) {
+      if (spun >= spin && spin === 0) Atomics.wait(words, own, start + i - 1);
+    }
+    if (side === 1) {
+      Atomics.add(words, other, 1);
+      if (spin === 0) Atomics.notify(words, other);
+    }
+  }
+}
+
+const TASKS: Record<string, (shared: Shared, side: number, rounds: number) => void> = {
+  rawLock({ words }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) {
+      rawAcquire(words, 50);
+      words[8] = (words[8] as number) + 1;
+      rawRelease(words);
+    }
+  },
+  rawLockParking({ words }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) {
+      rawAcquire(words, 0);
+      words[8] = (words[8] as number) + 1;
+      rawRelease(words);
+    }
+  },
+  lock({ words, lock }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) {
+      lock.acquireSync();
+      words[8] = (words[8] as number) + 1;
+      lock.release();
+    }
+  },
+  lockGuard({ words, lock }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) {
+      const guard = lock.acquireSync();
+      words[8] = (words[8] as number) + 1;
+      guard.release();
+    }
+  },
+  valueAdd({ value }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) value.add(1);
+  },
+  rawSpin({ words }, side, rounds) {
+    rawPingPong(words, side, rounds, SPIN);
+  },
+  rawPark({ words }, side, rounds) {
+    rawPingPong(words, side, rounds, 0);
+  },
+  semaphore({ semaphores }, side, rounds) {
+    const [own, other] = [semaphores[side], semaphores[1 - side]] as [Semaphore, Semaphore];
+    for (let i = 0; i < rounds; i++) {
+      if (side === 0) other.release();
+      own.acquireSync();
+      if (side === 1) other.release();
+    }
+  },
+  event({ events }, side, rounds) {
+    const [own, other] = [events[side], events[1 - side]] as [Event, Event];
+    for (let i = 0; i < rounds; i++) {
+      if (side === 0) other.set();
+      own.waitSync();
+      own.clear();
+      if (side === 1) other.set();
+    }
+  },
+  condition({ condition, words }, side, rounds) {
+    for (let i = 0; i < rounds; i++) {
+      condition.acquireSync();
+      while ((words[9] as number) !== side) condition.waitSync();
+      words[9] = 1 - side;
+      condition.notify();
+      condition.release();
+    }
+  },
+  barrier({ barrier }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) barrier.waitSync();
+  },
+};
+
+if (workerData?.table !== undefined) {
+  becomeAgent({ ...workerData.slot, table: new AgentTable(workerData.table), name: "Bench" });
+  const shared = unpack(workerData.shared.value) as Shared;
+  parentPort?.on("message", ({ task, side, rounds, spin }) => {
+    setPlatform({ spin });
+    TASKS[task]?.(shared, side, rounds);
+    parentPort?.postMessage("done");
+  });
+}
