@@ -28,7 +28,7 @@ export interface Shared {
 }
 
 /** How long the raw controls spin, in loads. */
-const SPIN = 1000;
+const SPIN = 2000;
 
 /** Drepper's futex lock with three states: the best that can be written by hand. */
 function rawAcquire(words: Int32Array<SharedArrayBuffer>, spin: number): void {
@@ -43,22 +43,25 @@ function rawRelease(words: Int32Array<SharedArrayBuffer>): void {
   if (Atomics.exchange(words, 0, 0) === 2) Atomics.notify(words, 0, 1);
 }
 
+/** A counter for each side, which begins at 0, and a flag beside it that says that its owner sleeps. */
 function rawPingPong(words: Int32Array<SharedArrayBuffer>, side: number, rounds: number, spin: number): void {
   const own = 16 + side * 16;
   const other = 16 + (1 - side) * 16;
-  const start = Atomics.load(words, own);
+  const wake = (): void => {
+    Atomics.add(words, other, 1);
+    if (Atomics.load(words, other + 1) === 1 && Atomics.exchange(words, other + 1, 0) === 1) {
+      Atomics.notify(words, other);
+    }
+  };
   for (let i = 1; i <= rounds; i++) {
-    if (side === 0) {
-      Atomics.add(words, other, 1);
-      if (spin === 0) Atomics.notify(words, other);
+    if (side === 0) wake();
+    let spun = 0;
+    while (Atomics.load(words, own) < i) {
+      if (spun++ < spin) continue;
+      Atomics.store(words, own + 1, 1);
+      Atomics.wait(words, own, i - 1);
     }
-    for (let spun = 0; Atomics.load(words, own) - start < i; spun++) {
-      if (spun >= spin && spin === 0) Atomics.wait(words, own, start + i - 1);
-    }
-    if (side === 1) {
-      Atomics.add(words, other, 1);
-      if (spin === 0) Atomics.notify(words, other);
-    }
+    if (side === 1) wake();
   }
 }
 

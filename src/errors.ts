@@ -189,7 +189,7 @@ export class SharedMemoryError extends MultiprocessingError {
   /** Which of the two. */
   readonly code: SharedMemoryErrorCode;
 
-  /** @param message what was tried and found, @param code which of the two, @param options the cause. */
+  /** Makes the error. @param message what was tried and found, @param code which of the two, @param options the cause. */
   constructor(message: string, code: SharedMemoryErrorCode = "ENOENT", options?: ErrorOptions) {
     super(message, options);
     this.code = code;

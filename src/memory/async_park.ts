@@ -4,7 +4,7 @@
  * ```
  *  awaitOn ─▶ poll ─▶ AsyncBell ── one waitAsync for all local waiters ──▶ wakes its first waiter (or all) ─▶ poll …
  *                        ▲
- *  ticker (one timer) ───┘ every 25 … 100 ms: wakes the first waiter of every bell, to inspect
+ *  ticker (one timer) ───┘ every 25 … 200 ms: wakes the first waiter of every bell, to inspect
  * ```
  *
  * Measured: `waitAsync` keeps no runtime alive; an untimed one can never be taken back, and takes a `notify(…, 1)` that
@@ -19,7 +19,7 @@
  * @module
  */
 import { load, notify, type SharedWords, waitAsync } from "./atomics.ts";
-import { LAST_SLICE, now, StopRequested, type Waiter } from "./park.ts";
+import { now, StopRequested, type Waiter } from "./park.ts";
 import { selfAgent } from "./self.ts";
 
 /** Someone who waits for a bell. */
@@ -34,12 +34,13 @@ const stopTimer = clearTimeout;
 /** The bells that somebody waits for. */
 const active: Set<AsyncBell> = new Set();
 const FIRST_TICK = 25;
+const LAST_TICK = 200;
 let tickTime = FIRST_TICK;
 let ticker: ReturnType<typeof setTimeout> | undefined;
 
 function tick(): void {
   ticker = startTimer(tick, tickTime);
-  tickTime = Math.min(tickTime * 2, LAST_SLICE);
+  tickTime = Math.min(tickTime * 2, LAST_TICK);
   for (const bell of [...active]) bell.tick();
 }
 
@@ -85,6 +86,11 @@ export class AsyncBell {
     sleeper.queued = true;
     if (this.#sleepers.length === 1) activate(this);
     return true;
+  }
+
+  /** Whether the word has the value that a sleeper expects. */
+  isStill(expected: number): boolean {
+    return load(this.words, this.index) === expected;
   }
 
   /** Takes a sleeper away that does not wait any more. */
@@ -142,6 +148,7 @@ export async function awaitOn(waiter: AsyncWaiter, deadline: number, signal?: Ab
   const endless = deadline === Infinity && !signal;
   let success = false;
   let woken = false;
+  let place: AsyncBell | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const sleeper: Sleeper = { queued: false, wake: undefined };
   const interrupt = (): void => sleeper.wake?.(false);
@@ -167,9 +174,12 @@ export async function awaitOn(waiter: AsyncWaiter, deadline: number, signal?: Ab
           sleeper.wake = undefined;
           resolve();
         };
-        if (!bell.add(sleeper, waiter.expected, woken)) sleeper.wake(false);
+        // After a tick the sleeper has kept its place, unless it waits for another word now.
+        if (sleeper.queued && place !== bell) place?.remove(sleeper);
+        place = bell;
+        const added = sleeper.queued ? bell.isStill(waiter.expected) : bell.add(sleeper, waiter.expected, woken);
+        if (!added) sleeper.wake(false);
       });
-      bell.remove(sleeper);
       woken = true;
       if (ticked) {
         if (self.table.isStopRequested(self)) {
@@ -180,6 +190,7 @@ export async function awaitOn(waiter: AsyncWaiter, deadline: number, signal?: Ab
     }
   } finally {
     if (timer !== undefined) stopTimer(timer);
+    place?.remove(sleeper);
     signal?.removeEventListener("abort", interrupt);
     waiter.end(success);
   }

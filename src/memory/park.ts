@@ -66,7 +66,7 @@ export interface Waiter {
 
 const FIRST_SLICE = 10;
 /** The longest slice of a wait, in ms. */
-export const LAST_SLICE = 100;
+const LAST_SLICE = 100;
 
 /** What the runtimes differ in. */
 export interface Platform {
@@ -137,31 +137,37 @@ export function blockOn(waiter: Waiter, deadline: number): boolean {
   }
 }
 
+/** One miss in so many begins a row of attempts at full length, of so many. */
+const RETRY_ONE_IN = 128;
+const RETRIES = 12;
+
 /**
  * How long it is worth to spin before sleeping, learned from what happened last at one place.
  *
  * A spin that found what it waited for moves the budget towards twice its length; one that found nothing shortens it
- * by an eighth, so that spinning ends where the cores are taken by others. Every 64th miss tries the whole length
- * again: otherwise a budget that had become too short could never grow.
+ * by an eighth, so that spinning ends where the cores are taken by others. Two agents that answer each other would then
+ * both park for ever, also when the cores are free again: the one that spins misses, because the other takes longer to
+ * wake up. So now and then, at random, one spins at full length a dozen times; when two do that at the same time they find
+ * each other. That costs at most a tenth of the waits some 10 µs.
  *
- * SOURCE  the adaptive mutex of glibc, `pthread_mutex_lock.c`; the retry is ours
+ * SOURCE  the adaptive mutex of glibc, `pthread_mutex_lock.c`; the retries are ours
  */
 export class SpinBudget {
   #budget = -1;
-  #misses = 0;
+  #retries = 0;
 
   #length(): number {
     if (this.#budget < 0) this.#budget = platform.spin >> 1;
-    return (this.#misses & 63) === 63 ? platform.spin : this.#budget;
+    return this.#retries > 0 ? platform.spin : Math.min(this.#budget, platform.spin);
   }
 
   #learn(used: number, found: boolean): boolean {
     if (found) {
-      this.#misses = 0;
-      this.#budget = Math.min(platform.spin, this.#budget + ((2 * used + 100 - this.#budget) >> 3));
+      this.#budget = Math.min(platform.spin, this.#budget + ((2 * used + 200 - this.#budget) >> 3));
     } else {
-      this.#misses++;
       this.#budget -= this.#budget >> 3;
+      if (this.#retries > 0) this.#retries--;
+      else if (Math.random() * RETRY_ONE_IN < 1) this.#retries = RETRIES;
     }
     return found;
   }

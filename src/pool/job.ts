@@ -199,6 +199,7 @@ export class MapJob extends Job {
   readonly #handles: boolean;
   readonly #chunkSize: number | undefined;
   readonly #transfer: readonly unknown[] | undefined;
+  readonly #sharing: boolean;
   readonly #onProgress: ProgressListener | undefined;
   readonly #source: ResultSource<unknown[]>;
   readonly #results: unknown[];
@@ -213,6 +214,8 @@ export class MapJob extends Job {
     options: {
       readonly chunkSize: number | undefined;
       readonly transfer: readonly unknown[] | undefined;
+      /** Whether memory can move to the workers, or be shared with them. */
+      readonly sharing: boolean;
       readonly retries: number;
       readonly onProgress: ProgressListener | undefined;
     },
@@ -222,6 +225,7 @@ export class MapJob extends Job {
     this.#handles = items.handles;
     this.#chunkSize = options.chunkSize;
     this.#transfer = options.transfer;
+    this.#sharing = options.sharing;
     this.#onProgress = options.onProgress;
     this.#results = new Array(items.value.length);
     this.#source = resultSource<unknown[]>(() => this.cancel());
@@ -263,7 +267,7 @@ export class MapJob extends Job {
       return { items: { value: items.subarray(start, start + count), handles: false }, transfer: undefined };
     }
     const copy = copyOf(items, start, count);
-    return { items: { value: copy, handles: false }, transfer: [copy.buffer] };
+    return { items: { value: copy, handles: false }, transfer: this.#sharing ? [copy.buffer] : undefined };
   }
 
   canResend(): boolean {

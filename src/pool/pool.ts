@@ -298,10 +298,11 @@ export class Pool {
     let result: AsyncResult<unknown[]>;
     if (known !== undefined) {
       if (mode === "starmap") checkRows(known, what);
-      const packed = ArrayBuffer.isView(known) ? { value: known, handles: false } : pack(known, "items", this.#sharing);
+      const packed = pack(known, "items", this.#sharing);
       const mapped = new MapJob(reference, mode, packed as { value: Items; handles: boolean }, {
         chunkSize: options.chunkSize,
         transfer: options.transfer,
+        sharing: this.#sharing,
         retries: this.#retriesFor(options),
         onProgress: bar.listener,
       });

@@ -147,7 +147,10 @@ export function runPoolWorker(side: WorkerSide): void {
     const items = receive(chunk.items);
     if (task instanceof Promise || items instanceof Promise) {
       return Promise.all([task, items]).then(
-        ([found, live]) => watched(chunk, found, live, start),
+        ([found, live]) =>
+          new Promise<WireResult>((resolve) => {
+            runtime.enterUserCode(() => resolve(watched(chunk, found, live, start)));
+          }),
         (error) => failed(chunk, error, start),
       );
     }

@@ -72,6 +72,8 @@ export class RawArray<T extends Typecode> {
   }
 
   /**
+   * Makes a new array in shared memory.
+   *
    * @param type the name of the type, or Python's typecode
    * @param source the length, or the first values
    * @param state for this library's own use
@@ -306,6 +308,8 @@ export class SharedArray<T extends Typecode> extends RawArray<T> {
   }
 
   /**
+   * Makes a new array in shared memory.
+   *
    * @param type the name of the type, or Python's typecode
    * @param source the length, or the first values
    * @param options the lock

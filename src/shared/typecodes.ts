@@ -26,54 +26,95 @@ import {
 
 /** The names of the types, with what a value of each is in TypeScript. */
 export interface SharedTypes {
+  /** 8 bits, signed. */
   int8: number;
+  /** 8 bits, unsigned. */
   uint8: number;
+  /** 16 bits, signed. */
   int16: number;
+  /** 16 bits, unsigned. */
   uint16: number;
+  /** 32 bits, signed. */
   int32: number;
+  /** 32 bits, unsigned. */
   uint32: number;
+  /** 64 bits, signed. */
   int64: bigint;
+  /** 64 bits, unsigned. */
   uint64: bigint;
+  /** 32-bit floating point. */
   float32: number;
+  /** 64-bit floating point. */
   float64: number;
+  /** True or false, one byte. */
   bool: boolean;
+  /** One character up to U+00FF, one byte. */
   char: string;
+  /** One code point, four bytes. */
   wchar: string;
 }
 
 /** Python's typecodes, with the name of the type of each. `l` and `L` have 8 bytes on every system. */
 export interface PythonTypecodes {
+  /** One character up to U+00FF, one byte. */
   c: "char";
+  /** One code point, four bytes. */
   u: "wchar";
+  /** 8 bits, signed. */
   b: "int8";
+  /** 8 bits, unsigned. */
   B: "uint8";
+  /** 16 bits, signed. */
   h: "int16";
+  /** 16 bits, unsigned. */
   H: "uint16";
+  /** 32 bits, signed. */
   i: "int32";
+  /** 32 bits, unsigned. */
   I: "uint32";
+  /** 64 bits, signed. */
   l: "int64";
+  /** 64 bits, unsigned. */
   L: "uint64";
+  /** 64 bits, signed. */
   q: "int64";
+  /** 64 bits, unsigned. */
   Q: "uint64";
+  /** 32-bit floating point. */
   f: "float32";
+  /** 64-bit floating point. */
   d: "float64";
+  /** True or false, one byte. */
   "?": "bool";
 }
 
 /** The typed array that holds each type. */
 export interface SharedViews {
+  /** 8 bits, signed. */
   int8: Int8Array<SharedArrayBuffer>;
+  /** 8 bits, unsigned. */
   uint8: Uint8Array<SharedArrayBuffer>;
+  /** 16 bits, signed. */
   int16: Int16Array<SharedArrayBuffer>;
+  /** 16 bits, unsigned. */
   uint16: Uint16Array<SharedArrayBuffer>;
+  /** 32 bits, signed. */
   int32: Int32Array<SharedArrayBuffer>;
+  /** 32 bits, unsigned. */
   uint32: Uint32Array<SharedArrayBuffer>;
+  /** 64 bits, signed. */
   int64: BigInt64Array<SharedArrayBuffer>;
+  /** 64 bits, unsigned. */
   uint64: BigUint64Array<SharedArrayBuffer>;
+  /** 32-bit floating point. */
   float32: Float32Array<SharedArrayBuffer>;
+  /** 64-bit floating point. */
   float64: Float64Array<SharedArrayBuffer>;
+  /** True or false, one byte. */
   bool: Uint8Array<SharedArrayBuffer>;
+  /** One character up to U+00FF, one byte. */
   char: Uint8Array<SharedArrayBuffer>;
+  /** One code point, four bytes. */
   wchar: Uint32Array<SharedArrayBuffer>;
 }
 

@@ -68,6 +68,8 @@ export class RawValue<T extends Typecode> {
   }
 
   /**
+   * Makes a new value in shared memory.
+   *
    * @param type the name of the type, or Python's typecode
    * @param value the first value; 0, false or U+0000 by default
    * @param state for this library's own use
@@ -242,6 +244,8 @@ export class Value<T extends Typecode> extends RawValue<T> {
   }
 
   /**
+   * Makes a new value in shared memory.
+   *
    * @param type the name of the type, or Python's typecode
    * @param value the first value; 0, false or U+0000 by default
    * @param options the lock

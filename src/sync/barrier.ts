@@ -93,6 +93,8 @@ export class Barrier {
   }
 
   /**
+   * Makes a new barrier.
+   *
    * @param parties how many processes meet, from 1 to 4095
    * @param options an action for the end of each round, a default time limit
    * @param words the memory of an existing barrier; for this library's own use

@@ -20,6 +20,8 @@
  *            is aborted instead, or its agent stops, it hands the notify to the oldest of the others.
  * DEATH      notify skips dead waiters. One that died after it was notified: another waiter finds its node within a slice,
  *            frees it, and hands the notify on.
+ *            A wake is given when the notifier releases the lock, not before: the woken waiter needs the lock at once, and
+ *            waking it twice would take three times as long (measured: 15 µs a round trip instead of 5).
  * SOURCE     CPython's `threading.Condition` (a lock for each waiter in a deque), as an array of futexes
  * @module
  */
@@ -38,6 +40,7 @@ import {
 import { registerHandle } from "../transport/handles.ts";
 import type { AcquireOptions, Guard, Lockable, OwnerDeathOptions, UntimedAcquireOptions } from "./guard.ts";
 import { type HeldLock, openLock } from "./internals.ts";
+import { wakeAfterRelease } from "./lock_core.ts";
 import { RLock } from "./rlock.ts";
 
 const HIGH = 0;
@@ -88,6 +91,8 @@ export class Condition {
   }
 
   /**
+   * Makes a new condition.
+   *
    * @param lock the lock that guards what is waited for; a new `RLock` by default
    * @param words the memory of an existing condition; for this library's own use
    * @throws {TypeError} when the lock is none of this library's
@@ -297,7 +302,10 @@ function mark(words: SharedWords, node: number, { core }: HeldLock): boolean {
     const alive = token === core.token || core.table.isTokenAlive(token);
     const before = compareExchange(words, node, state, alive ? token | NOTIFIED : 0);
     if (before === state) {
-      if (alive && (state & SLEEPING) !== 0) notify(words, node);
+      if (alive && (state & SLEEPING) !== 0) {
+        if (core.mine) wakeAfterRelease(words, node);
+        else notify(words, node); // handing on the notify of a dead waiter, without the lock
+      }
       return alive;
     }
     state = before;

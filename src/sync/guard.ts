@@ -68,10 +68,10 @@ export class LockGuard implements Guard {
   /** Whether the lock was taken over from a holder that died, so that what it guards may be half changed. */
   readonly recovered: boolean;
 
-  /** @param core the lock, @param recovered whether its holder had died */
-  constructor(core: LockCore, recovered: boolean) {
-    this.#core = core;
-    this.#serial = core.serial;
+  /** For the library's own use: acquire a `Lock`. @param core the lock, @param recovered whether its holder had died */
+  constructor(core: object, recovered: boolean) {
+    this.#core = core as LockCore;
+    this.#serial = this.#core.serial;
     this.recovered = recovered;
   }
 

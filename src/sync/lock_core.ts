@@ -77,6 +77,26 @@ export type Acquisition = typeof MISSED | typeof ACQUIRED | typeof RECOVERED;
 
 let announced: AgentTable | undefined;
 
+/** The sleepers that this agent is going to wake when it releases a lock next. */
+let deferred: { readonly words: SharedWords; readonly index: number }[] | undefined;
+
+/**
+ * Wakes who sleeps on a word, once this agent releases a lock: a woken waiter of a condition needs the lock first of
+ * all, and would only go back to sleep for it.
+ *
+ * LOST WAKE  what the sleeper waits for stands in its word already; if the wake never comes, because this agent dies, the
+ *            sleeper sees it when its slice is over.
+ */
+export function wakeAfterRelease(words: SharedWords, index: number): void {
+  (deferred ??= []).push({ words, index });
+}
+
+function wakeDeferred(): void {
+  const wakes = deferred;
+  deferred = undefined;
+  for (const { words, index } of wakes ?? []) notify(words, index);
+}
+
 /** Makes the words of a new core, with room for `extra` bytes after them. */
 export function newCore(extra = 0): SharedWords {
   const words = new Int32Array(new SharedArrayBuffer(CORE_WORDS * 4 + extra));
@@ -207,6 +227,7 @@ export class LockCore {
     const { token } = this;
     const state = compareExchange(this.words, STATE, token, 0);
     if (state !== token) this.#releaseSlow(state);
+    if (deferred !== undefined) wakeDeferred();
   }
 
   #releaseSlow(seen: number): void {

@@ -189,9 +189,9 @@ export class RLockGuard implements Guard {
   /** Whether the lock was taken over from a holder that died, so that what it guards may be half changed. */
   readonly recovered: boolean;
 
-  /** @param core the lock, @param recovered whether its holder had died */
-  constructor(core: LockCore, recovered: boolean) {
-    this.#core = core;
+  /** For the library's own use: acquire an {@linkcode RLock}. @param core the lock, @param recovered whether its holder had died */
+  constructor(core: object, recovered: boolean) {
+    this.#core = core as LockCore;
     this.recovered = recovered;
   }
 

@@ -114,6 +114,21 @@ class RWCore extends LockCore {
     return 0;
   }
 
+  /** Reads if no writer is there and this agent has a node: the fast path. */
+  tryReadFast(): boolean {
+    const { words } = this;
+    const node = this.#node;
+    if (node < 0 || load(words, STATE) !== 0) return false;
+    fetchAdd(words, node + 1, 1);
+    if (load(words, STATE) === 0) return true;
+    this.#undoRead(node);
+    return false;
+  }
+
+  #undoRead(node: number): void {
+    if (fetchAdd(this.words, node + 1, -1) === 1) this.#left();
+  }
+
   tryRead(): Acquisition {
     const { words, node } = this;
     const count = load(words, node + 1);
@@ -137,13 +152,12 @@ class RWCore extends LockCore {
   }
 
   releaseRead(): void {
-    const { words } = this;
-    const count = this.reads;
+    const node = this.#node;
+    const count = node < 0 ? 0 : this.words[node + 1] as number; // our own word: nobody else writes it
     if (count === 0) {
       throw new NotOwnerError(`Cannot release ${this.label}: this process does not read under it. Acquire it first.`);
     }
-    store(words, this.node + 1, count - 1);
-    if (count === 1) this.#left();
+    this.#undoRead(node);
   }
 
   #left(): void {
@@ -235,21 +249,26 @@ class DrainWaiter implements AsyncWaiter {
 
 /** One acquisition of an `RWLock`, for reading or for writing. Made by the lock itself. */
 export class RWLockGuard implements Guard {
-  #release: (() => void) | undefined;
+  #core: RWCore | undefined;
+  /** For writing: the serial of the acquisition; −1 for reading. */
+  readonly #serial: number;
   /** Whether the lock was taken over from a writer that died, so that what it guards may be half changed. */
   readonly recovered: boolean;
 
-  /** @param release ends the acquisition, @param recovered whether a writer had died */
-  constructor(release: () => void, recovered: boolean) {
-    this.#release = release;
+  /** For the library's own use: acquire a side of an {@linkcode RWLock}. @param core the lock, @param write whether it is for writing, @param recovered whether a writer had died */
+  constructor(core: object, write: boolean, recovered: boolean) {
+    this.#core = core as RWCore;
+    this.#serial = write ? this.#core.serial : -1;
     this.recovered = recovered;
   }
 
   /** Releases the lock, unless that has been done. Never blocks. */
   release(): void {
-    const release = this.#release;
-    this.#release = undefined;
-    release?.();
+    const core = this.#core;
+    if (core === undefined) return;
+    this.#core = undefined;
+    if (this.#serial < 0) core.releaseRead();
+    else if (core.serial === this.#serial) core.endWrite(false);
   }
 
   /** Releases the lock at the end of a `using` block. */
@@ -317,6 +336,7 @@ export class RWLockSide implements Lockable {
   acquireSync(options: AcquireOptions): RWLockGuard | null;
   acquireSync(options?: AcquireOptions): RWLockGuard | null {
     const core = this.#core;
+    if (options === undefined && !this.#write && core.tryReadFast()) return new RWLockGuard(core, false, false);
     const deadline = deadlineOf(options);
     throwIfAborted(options);
     let result: Acquisition = this.#write ? core.tryAcquire() : core.tryRead();
@@ -381,11 +401,7 @@ export class RWLockSide implements Lockable {
       const choice = options?.onOwnerDeath === undefined ? this.#onOwnerDeath : checkOwnerDeath(options.onOwnerDeath);
       refuseRecovered(core, result, choice, () => this.release());
     }
-    if (!this.#write) return new RWLockGuard(() => core.releaseRead(), result === RECOVERED);
-    const { serial } = core;
-    return new RWLockGuard(() => {
-      if (core.serial === serial) core.endWrite(false);
-    }, result === RECOVERED);
+    return new RWLockGuard(core, this.#write, result === RECOVERED);
   }
 }
 

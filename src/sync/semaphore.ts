@@ -50,7 +50,7 @@ interface SemaphoreWire {
 /** For this library's own use. */
 export interface SemaphoreInternals {
   /** The memory of an existing semaphore. */
-  readonly words?: SharedWords;
+  readonly words?: Int32Array<SharedArrayBuffer>;
   /** Whether it is a `BoundedSemaphore`. */
   readonly bounded?: boolean;
 }
@@ -282,7 +282,7 @@ class SemaphoreWaiter implements AsyncWaiter {
 export class SemaphoreGuard {
   #core: SemaphoreCore | undefined;
 
-  /** @param core the semaphore */
+  /** For the library's own use: acquire a {@linkcode Semaphore}. @param core the semaphore */
   constructor(core: object) {
     this.#core = core as SemaphoreCore;
   }
@@ -327,6 +327,8 @@ export class Semaphore {
   }
 
   /**
+   * Makes a new semaphore.
+   *
    * @param value how many permits it has at first
    * @param internal for this library's own use
    * @throws {RangeError} when the value is no integer from 0 on
@@ -436,6 +438,8 @@ export class Semaphore {
  */
 export class BoundedSemaphore extends Semaphore {
   /**
+   * Makes a new semaphore.
+   *
    * @param value how many permits it has at first, which is the most it can have
    * @param internal for this library's own use
    */

@@ -16,9 +16,6 @@
 import { Worker } from "node:worker_threads";
 import { selfAgent } from "../../src/memory/self.ts";
 import { pack } from "../../src/transport/handles.ts";
-import { type Agent } from "./agents.ts";
-
-export type { Agent };
 
 /** Words of each agent in the control buffer. */
 export const AGENT_WORDS = 16;

@@ -170,7 +170,7 @@ describe("arguments and inputs that are none are refused at the call", () => {
     withPool(1, {}, async (pool) => {
       for (const items of [undefined, null, 5, {}, new DataView(new ArrayBuffer(1)), new ArrayBuffer(1), true]) {
         for (const method of ["map", "starmap", "imap", "imapUnordered"] as const) {
-          const error = thrown(() => pool[method](tasks.same as Anything, items as Anything), TypeError);
+          const error = thrown(() => (pool as Anything)[method](tasks.same, items), TypeError);
           assert(error.message.startsWith(`Pool.${method}(fn, items): items must be`), error.message);
         }
       }

@@ -50,7 +50,9 @@ async function storm(
     `${total} calls`,
     PATIENCE,
   );
-  const complaints = settled.map((one, n) => wrong(n, fates[n] as Fate, one, bombs)).filter((text) => text !== undefined);
+  const complaints = settled.map((one, n) => wrong(n, fates[n] as Fate, one, bombs)).filter((text) =>
+    text !== undefined
+  );
   assertEquals(complaints, [], `seed ${SEED}`);
   await finish(pool);
   const stats = pool.stats();
@@ -165,7 +167,9 @@ async function anything(pool: Pool, random: () => number): Promise<void> {
   ]);
   const chunkSize = 1 + Math.floor(random() * 5);
   const abort = (): void => controller.abort(new CancelledError("aborted"));
-  if (options.signal !== undefined) choose(random, [[() => queueMicrotask(abort), 1], [() => setTimeout(abort, 1), 2]])();
+  if (options.signal !== undefined) {
+    choose(random, [[() => queueMicrotask(abort), 1], [() => setTimeout(abort, 1), 2]])();
+  }
   const expected = (error: unknown): void => {
     if (error instanceof CancelledError || error instanceof TimeoutError || error instanceof WorkerCrashedError) return;
     if (error instanceof RangeError && error.message.startsWith("item")) return;
@@ -181,7 +185,9 @@ async function anything(pool: Pool, random: () => number): Promise<void> {
     }
     case "map":
     case "mapGen": {
-      const fn = random() < 0.3 ? tasks.failsOnMultiplesOfFive : tasks.asyncSquare;
+      const fn: (n: number) => number | Promise<number> = random() < 0.3
+        ? tasks.failsOnMultiplesOfFive
+        : tasks.asyncSquare;
       const result = pool.map(fn, mode === "map" ? items : items.values(), { ...options, chunkSize });
       if (random() < 0.2) setTimeout(() => result.cancel(), 1);
       const right = items.map((item) => fn === tasks.asyncSquare ? item * item : item);

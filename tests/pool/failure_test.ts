@@ -271,12 +271,20 @@ describe("signals and timeouts of a call", () => {
 describe("memory", () => {
   const skip = skipOn({ bun: "Bun has no memory limits for workers: https://github.com/oven-sh/bun/issues/5709" });
 
-  it("a worker that runs out of it takes only its call along", { skip }, () =>
-    withPool(1, { resourceLimits: { maxOldGenerationSizeMb: 64 } }, async (pool) => {
-      const error = await failureOf(pool.apply(tasks.fillMemory, [], { timeout: 20_000 }), WorkerCrashedError);
-      assert(error.exitCode !== 0);
-      assertEquals(await pool.apply(tasks.square, [2]), 4);
-    }));
+  it(
+    "a worker that runs out of it takes only its call along",
+    { skip },
+    () =>
+      withPool(1, { resourceLimits: { maxOldGenerationSizeMb: 64 } }, async (pool) => {
+        // Once as the first call of the function in its worker, and once as a later one.
+        for (const before of [0, 1]) {
+          if (before === 1) await pool.apply(tasks.fillMemory, [1]);
+          const error = await failureOf(pool.apply(tasks.fillMemory, [1e9], { timeout: 20_000 }), WorkerCrashedError);
+          assert(error.exitCode !== 0);
+          assertEquals(await pool.apply(tasks.square, [2]), 4);
+        }
+      }),
+  );
 });
 
 describe("a function that workers cannot find", () => {

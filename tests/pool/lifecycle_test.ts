@@ -89,7 +89,11 @@ describe("Pool: workers", () => {
   it("maxTasksPerChild replaces each worker after exactly as many calls, however they are chunked", async () => {
     for (const chunkSize of [undefined, 1, 3, 10]) {
       await withPool(1, { maxTasksPerChild: 2 }, async (pool) => {
-        const names = await pool.map(tasks.processNameOf, [1, 2, 3, 4, 5, 6], chunkSize === undefined ? {} : { chunkSize });
+        const names = await pool.map(
+          tasks.processNameOf,
+          [1, 2, 3, 4, 5, 6],
+          chunkSize === undefined ? {} : { chunkSize },
+        );
         assertEquals([names[0], names[2], names[4]], [names[1], names[3], names[5]]);
         assertEquals(new Set(names).size, 3, `chunkSize ${chunkSize}`);
         assertEquals(pool.stats().crashed, 0);
@@ -169,7 +173,11 @@ describe("Pool: initializer", () => {
 
   it("that fails in a later worker breaks the pool for what is not done", async () => {
     const words = sharedWords();
-    const pool = new Pool(1, { initializer: tasks.initializerThrowsSecondTime, initArgs: [words], maxTasksPerChild: 1 });
+    const pool = new Pool(1, {
+      initializer: tasks.initializerThrowsSecondTime,
+      initArgs: [words],
+      maxTasksPerChild: 1,
+    });
     assertEquals(await within(pool.apply(tasks.square, [3]), "the first call"), 9);
     await failureOf((async () => await pool.apply(tasks.square, [3]))(), BrokenPoolError);
     await finish(pool);

@@ -11,7 +11,9 @@ describe("taking back", () => {
   it("thousands of cancelled calls, sent to a worker that is busy, disturb none of those that stay", () =>
     withPool(1, {}, async (pool) => {
       // Short calls teach the pool a long window.
-      for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 3000 }, (_, n) => pool.apply(tasks.square, [n])));
+      for (let i = 0; i < 3; i++) {
+        await Promise.all(Array.from({ length: 3000 }, (_, n) => pool.apply(tasks.square, [n])));
+      }
       const words = sharedWords();
       const blocked = pool.apply(tasks.blockUntilReleased, [words]);
       await wordReaches(words, 0, 1);
@@ -39,7 +41,9 @@ describe("taking back", () => {
 
   it("by idle workers from one that does not get on, again and again, loses nothing and runs nothing twice", () =>
     withPool(2, {}, async (pool) => {
-      for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 3000 }, (_, n) => pool.apply(tasks.square, [n])));
+      for (let i = 0; i < 3; i++) {
+        await Promise.all(Array.from({ length: 3000 }, (_, n) => pool.apply(tasks.square, [n])));
+      }
       const words = sharedWords();
       const counts = sharedWords(8);
       const blocked = pool.apply(tasks.blockUntilReleased, [words]);

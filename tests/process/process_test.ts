@@ -45,7 +45,9 @@ describe("Process: construction", () => {
   });
 
   it("new Process() refuses a target that is no function, with what it got", () => {
-    for (const [value, shown] of [[undefined, "undefined"], [null, "null"], [5, "5"], ["run", '"run"'], [{}, "object"]]) {
+    for (
+      const [value, shown] of [[undefined, "undefined"], [null, "null"], [5, "5"], ["run", '"run"'], [{}, "object"]]
+    ) {
       assertThrows(() => new Loose(value), TypeError, shown as string);
     }
   });

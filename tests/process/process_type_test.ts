@@ -128,7 +128,9 @@ describe('Process of type "process"', () => {
         if (value !== undefined) env[name] = value;
       }
       osProcess.env["MANYCORE_TEST_OURS"] = "ours";
-      await run(new Process(tasks.writeEnvironment, [file, ["MANYCORE_TEST_GIVEN", "MANYCORE_TEST_OURS"]], { type, env }));
+      await run(
+        new Process(tasks.writeEnvironment, [file, ["MANYCORE_TEST_GIVEN", "MANYCORE_TEST_OURS"]], { type, env }),
+      );
       assertEquals(JSON.parse(readFileSync(file, "utf8")), ["given", null]);
       await run(new Process(tasks.writeEnvironment, [file, ["MANYCORE_TEST_GIVEN", "MANYCORE_TEST_OURS"]], { type }));
       assertEquals(JSON.parse(readFileSync(file, "utf8")), [null, "ours"]);

@@ -46,7 +46,7 @@ describe("a program with processes", () => {
     const result = await runProgram("process_program", { args: ["kill-busy"] });
     assertEquals([result.code, result.timedOut], [0, false], show(result));
     assertStringIncludes(result.stdout, "exit codes -9,-9", show(result));
-    const warnings = result.stderr.match(/did not stop within/g)?.length ?? 0;
+    const warnings = result.stderr.match(/MANYCORE_THREAD_NOT_STOPPED/g)?.length ?? 0;
     assertEquals(warnings, RUNTIME === "deno" ? 1 : 0, show(result));
   });
 

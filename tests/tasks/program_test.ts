@@ -2,6 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { RUNTIME } from "../kit/runtime.ts";
 import { type ProgramResult, runProgram, show } from "../kit/program.ts";
 
 let result: ProgramResult | undefined;
@@ -38,7 +39,12 @@ describe("a plain function given by the main module", () => {
 
   it("of another module is found when that module gives it", async () => {
     const { fromOther, plainOfOther, needsOfOther } = await answers();
-    assertEquals([fromOther, plainOfOther], [[3, 6], [2, 3]]);
+    assertEquals(plainOfOther, [2, 3]);
+    // JavaScriptCore drops the frame of a function that ends in `return pool.map(…)` (a proper tail call), so that Bun
+    // may not see which module it was: then the function is refused with the mend, never mistaken.
+    if (RUNTIME === "bun" && typeof fromOther === "string") {
+      assertMatch(fromOther, /^TaskResolutionError: scale uses factor/);
+    } else assertEquals(fromOther, [3, 6]);
     assertMatch(String(needsOfOther), /^TaskResolutionError: needs uses factor/);
   });
 

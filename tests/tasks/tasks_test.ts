@@ -38,7 +38,10 @@ describe("task()", () => {
     withPool(1, {}, async (pool) => {
       const error = await failureOf(pool.apply(named.lateTask(), [1]), TaskResolutionError);
       assertMatch(error.message, /Cannot find late in .*named_tasks/);
-      assertMatch(error.message, /at the top level of the module, in the same order every time, outside the main guard/);
+      assertMatch(
+        error.message,
+        /at the top level of the module, in the same order every time, outside the main guard/,
+      );
       assertEquals(await pool.apply(named.twice, [1]), 2);
     }));
 
@@ -186,11 +189,14 @@ describe("a function without a name", () => {
         ),
         2,
       );
-      assertEquals(await pool.apply(({ a, b = 2 }: { a: number; b?: number }, ...rest: number[]) => [a, b, rest], [
-        { a: 1 },
-        3,
-        4,
-      ]), [1, 2, [3, 4]]);
+      assertEquals(
+        await pool.apply(({ a, b = 2 }: { a: number; b?: number }, ...rest: number[]) => [a, b, rest], [
+          { a: 1 },
+          3,
+          4,
+        ]),
+        [1, 2, [3, 4]],
+      );
       assertEquals(await pool.apply(() => "é☃😀 // not a comment `${1}`"), "é☃😀 // not a comment `${1}`");
       assertEquals(await pool.apply(() => [1, 2].map((n) => n * 2) /* a comment at the end */), [2, 4]);
     }));

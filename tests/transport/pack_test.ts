@@ -64,15 +64,17 @@ function randomValue(random: () => number, withShared: boolean): unknown {
       case "shared":
         return keep(new Shared(Math.floor(random() * 100)));
       case "leaf":
-        return keep(choose<() => object>(random, [
-          [() => new Date(Math.floor(random() * 1e12)), 1],
-          [() => /a+b/gi, 1],
-          [() => new Float64Array([1, NaN, -0]), 1],
-          [() => new BigUint64Array([1n]), 1],
-          [() => new Uint8Array(new ArrayBuffer(16), 4, 8), 1],
-          [() => new DataView(new ArrayBuffer(4)), 1],
-          [() => new ArrayBuffer(3), 1],
-        ])());
+        return keep(
+          choose<() => object>(random, [
+            [() => new Date(Math.floor(random() * 1e12)), 1],
+            [() => /a+b/gi, 1],
+            [() => new Float64Array([1, NaN, -0]), 1],
+            [() => new BigUint64Array([1n]), 1],
+            [() => new Uint8Array(new ArrayBuffer(16), 4, 8), 1],
+            [() => new DataView(new ArrayBuffer(4)), 1],
+            [() => new ArrayBuffer(3), 1],
+          ])(),
+        );
       case "array": {
         const array: unknown[] = keep([]);
         for (let i = 0; i < size; i++) array.push(make(depth - 1));
@@ -86,7 +88,9 @@ function randomValue(random: () => number, withShared: boolean): unknown {
       case "object":
       case "bare": {
         const object: Record<string, unknown> = keep(kind === "bare" ? Object.create(null) : {});
-        for (let i = 0; i < size; i++) object[choose(random, [["a", 1], ["b c", 1], ["0", 1], ["é", 1]])] = make(depth - 1);
+        for (let i = 0; i < size; i++) {
+          object[choose(random, [["a", 1], ["b c", 1], ["0", 1], ["é", 1]])] = make(depth - 1);
+        }
         return object;
       }
       case "map": {
@@ -269,9 +273,12 @@ describe("pack()", () => {
       [[new WeakRef({})], "value[0]"],
       [[(function* () {})()], "value[0]"],
       [[new Error("e", { cause: { fn } })], "value[0].cause.fn"],
-      [new (class Thing {
-        handler = fn;
-      })(), "value.handler"],
+      [
+        new (class Thing {
+          handler = fn;
+        })(),
+        "value.handler",
+      ],
     ];
     for (const [value, path] of cases) {
       const error = assertThrows(() => pack(value, "value"), EncodingError);

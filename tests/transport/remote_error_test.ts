@@ -2,16 +2,16 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+// From the sources, as decodeError() is: on Node 20 the package is another copy.
 import {
   BrokenBarrierError,
   DeadlockError,
   EncodingError,
   NotOwnerError,
-  remoteStackOf,
   TimeoutError,
   WorkerCrashedError,
-} from "@manycore/multiprocessing";
-import { decodeError, describeError, encodeError } from "../../src/transport/remote_error.ts";
+} from "../../src/errors.ts";
+import { decodeError, describeError, encodeError, remoteStackOf } from "../../src/transport/remote_error.ts";
 import * as tasks from "../fixtures/error_tasks.ts";
 import { withPool } from "../kit/pools.ts";
 import { failure, failureOf } from "../kit/wait.ts";
@@ -41,7 +41,7 @@ describe("errors that cross", () => {
       readonly details = { list: [1, new Map([["k", 1n]])] };
     }
     const error = cross(new HttpError("not found")) as Fields;
-    assert(error instanceof RangeError && error instanceof Error);
+    assertEquals([error instanceof RangeError, error instanceof Error], [true, true]);
     assertEquals([error.name, error.message, error.status], ["HttpError", "not found", 404]);
     assertEquals(error.details, { list: [1, new Map([["k", 1n]])] });
     class Unnamed extends Error {}
@@ -128,7 +128,10 @@ describe("errors that cross", () => {
   });
 
   it("arrive whatever their own properties are", () => {
-    const odd: [string, unknown][] = [["name", 5], ["message", {}], ["stack", 5], ["errors", null], ["cause", Symbol()]];
+    const odd: [string, unknown][] = [["name", 5], ["message", {}], ["stack", 5], ["errors", null], [
+      "cause",
+      Symbol(),
+    ]];
     for (const [key, value] of odd) {
       assert(cross(Object.assign(new AggregateError([], "odd"), { [key]: value })) instanceof Error, key);
     }
@@ -152,7 +155,7 @@ describe("errors that cross", () => {
 
   it("cross twice: from a child of a child", () => {
     const twice = cross(cross(Object.assign(new RangeError("far"), { code: 5 }))) as Fields;
-    assert(twice instanceof RangeError);
+    assertEquals(twice instanceof RangeError, true);
     assertEquals([twice.message, twice.code], ["far", 5]);
   });
 });
@@ -180,10 +183,13 @@ describe("errors through a pool", () => {
   it("of a class of one's own keep name, message, fields and cause", () =>
     withPool(1, {}, async (pool) => {
       const error = await failureOf(pool.apply(tasks.throwCustom), TypeError) as Fields;
-      assertEquals([error.name, error.message, error.code, error.tags], ["CustomError", "custom", "E_CUSTOM", ["a", 1n]]);
+      assertEquals([error.name, error.message, error.code, error.tags], ["CustomError", "custom", "E_CUSTOM", [
+        "a",
+        1n,
+      ]]);
       assertEquals(error.cause.message, "the cause");
       assertMatch(error.stack, /error_tasks\.[jt]s/);
-      assert(!/src\/pool\/scheduler/.test(remoteStackOf(error)?.stack ?? ""), "the stack is the worker's");
+      assert(!/pool\/scheduler/.test(error.stack), "the stack is the worker's");
     }));
 
   it("arrive although they do their best not to", () =>
@@ -191,7 +197,7 @@ describe("errors through a pool", () => {
       for (const kind of ["getter", "cause getter", "bad errors", "proxy", "knot"]) {
         const error = await failure(pool.apply(tasks.throwHostile, [kind]));
         assert(error instanceof Error || typeof error === "string", `${kind}: ${String(error)}`);
-        assert(!(error instanceof WorkerCrashedError), `${kind}: ${String(error)}`);
+        assert(!String(error).startsWith("WorkerCrashedError"), `${kind}: ${String(error)}`);
       }
     }));
 
