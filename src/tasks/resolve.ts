@@ -132,7 +132,10 @@ async function findExport(reference: TaskReference & { kind: "function" }): Prom
         }
       }
     }
-    if (matches.size === 1) return [...matches][0];
+    if (matches.size === 1) {
+      assertNotMade(module, reference.name);
+      return [...matches][0];
+    }
     if (matches.size > 1) {
       throw new TaskResolutionError(
         `${displayUrl(module)} exports ${matches.size} functions named ${reference.name} with the same source text: ` +
@@ -141,6 +144,21 @@ async function findExport(reference: TaskReference & { kind: "function" }): Prom
     }
   }
   return undefined;
+}
+
+/**
+ * `export const product = make(2)` looks like every other function that `make` makes: which one was meant cannot be seen.
+ * @throws {TaskResolutionError} when the text of the module says that the export is the result of a call
+ */
+function assertNotMade(module: string, name: string): void {
+  if (!/^[\w$]+$/.test(name)) return;
+  const escaped = name.replaceAll("$", "\\$");
+  const made = new RegExp(`\\b(?:const|let|var)\\s+${escaped}\\s*(?::[^=\\n]+)?=\\s*(?:await\\s+)?[\\w$.]+\\s*\\(`);
+  if (!made.test(moduleText(module) ?? "")) return;
+  throw new TaskResolutionError(
+    `${name} of ${displayUrl(module)} is made by a call, and all functions that it makes look the same: ` +
+      `name the one you mean with task(import.meta, …) where it is made.`,
+  );
 }
 
 /** The modules, by relative path, from which a module imports something that may be `name`. Text, not syntax: it only guides. */
