@@ -67,6 +67,8 @@ export { BoundedSemaphore, Semaphore, SemaphoreGuard } from "./src/sync/semaphor
 
 // Shared state
 export { type ArraySource, RawArray, SharedArray } from "./src/shared/array.ts";
+export type { CellLockOption } from "./src/shared/cell_lock.ts";
+export { detectRaces, type RaceOptions, type RaceParty, type RaceReport } from "./src/shared/races.ts";
 export { type ShareableItem, ShareableList } from "./src/shared/shareable_list.ts";
 export { SharedMemory, type SharedMemoryOptions } from "./src/shared/shared_memory.ts";
 export type {

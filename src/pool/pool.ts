@@ -326,7 +326,9 @@ export class Pool {
       result = sink.result;
       this.#submit(job, options);
     }
-    if (bar.end !== undefined) result.then(bar.end, bar.end);
+    // Not by then(): that would hide a rejection that nobody reads.
+    if (job.settled) bar.end?.();
+    else if (bar.end !== undefined) job.whenSettled.push(bar.end);
     return result;
   }
 
