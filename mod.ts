@@ -97,6 +97,8 @@ export {
   PoolClosedError,
   PoolError,
   ProcessError,
+  SharedMemoryError,
+  type SharedMemoryErrorCode,
   SyncError,
   TaskResolutionError,
   TimeoutError,

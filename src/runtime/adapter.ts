@@ -126,6 +126,8 @@ export interface RuntimeAdapter {
   enterUserCode(callback: () => void): void;
   /** CPUs that this program may use: affinity and, where it can be read, the limit of the control group. */
   cpuCount(): number;
+  /** A variable of the environment, where it may be read without asking the user. */
+  environment(name: string): string | undefined;
   /** The URL of the program's main module, where it has one. Right on the main thread only. */
   mainModule(): string | undefined;
 }

@@ -77,5 +77,6 @@ export const bun: RuntimeAdapter = {
   parentPort,
   enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),
+  environment: (name) => process.env[name],
   mainModule: () => moduleUrlOfPath(bunGlobal().Bun.main),
 };

@@ -19,7 +19,9 @@ interface DenoGlobal {
   readonly mainModule: string;
   readonly version: { readonly deno: string };
   readonly permissions: {
-    querySync(descriptor: { readonly name: string; readonly path?: string }): { readonly state: string };
+    querySync(
+      descriptor: { readonly name: string; readonly path?: string; readonly variable?: string },
+    ): { readonly state: string };
   };
 }
 
@@ -134,5 +136,9 @@ export const deno: RuntimeAdapter = {
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
   enterUserCode: (callback) => void setImmediate(callback),
   cpuCount: () => availableCpus(mayRead),
+  environment: (name) =>
+    denoGlobal().permissions.querySync({ name: "env", variable: name }).state === "granted"
+      ? process.env[name]
+      : undefined,
   mainModule: () => denoGlobal().mainModule,
 };

@@ -27,5 +27,6 @@ export const node: RuntimeAdapter = {
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
   enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),
+  environment: (name) => process.env[name],
   mainModule: () => moduleUrlOfPath(programPath()),
 };

@@ -185,6 +185,8 @@ export async function fetchBuffer(name: string, serial: number, deadline: number
         if (deadline <= now()) return resolve(null);
         try {
           if (lookUp(name).serial !== serial) throw new SharedMemoryError(`Shared memory "${name}" was replaced.`);
+          // Again: on Node 22 what is sent right after a channel was opened gets lost now and then.
+          opened.postMessage({ kind: "want", serial });
         } catch (error) {
           reject(error);
         }

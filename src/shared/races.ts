@@ -21,6 +21,7 @@
  */
 import { DETECT_RACES, slotOf } from "../memory/agents.ts";
 import { load, type SharedWords, store } from "../memory/atomics.ts";
+import { runtime } from "../runtime/current.ts";
 import { selfAgent } from "../memory/self.ts";
 import { CORE_WORDS, LockCore } from "../sync/lock_core.ts";
 import { enter, leave } from "./cell_lock.ts";
@@ -64,8 +65,8 @@ export interface RacePlace {
   readonly buffer: SharedArrayBuffer;
   readonly words: SharedWords;
   readonly core: LockCore;
-  /** The unguarded reads of this agent that no write has followed yet: element and stack. */
-  readonly reads: Map<number, string>;
+  /** The elements that this agent has read unguarded, and not written since. */
+  readonly reads: Set<number>;
 }
 
 /** What `Value` and `SharedArray` tell of their accesses. */
@@ -110,7 +111,7 @@ export function makePlace(buffer?: SharedArrayBuffer): RacePlace | undefined {
   }
   detector ??= { read, write };
   const words = new Int32Array(buffer);
-  return { buffer, words, core: new LockCore(words, "the race detector's lock", ""), reads: new Map() };
+  return { buffer, words, core: new LockCore(words, "the race detector's lock", ""), reads: new Set() };
 }
 
 function stackHere(): string {
@@ -123,20 +124,19 @@ function stackHere(): string {
 function read(place: RacePlace | undefined, core: LockCore, index: number): void {
   if (place === undefined) return;
   if (core.mine) place.reads.delete(index);
-  else place.reads.set(index, stackHere());
+  else place.reads.add(index);
 }
 
 function write(place: RacePlace | undefined, core: LockCore, index: number): void {
   if (place === undefined || !place.reads.delete(index)) return;
-  const stack = stackHere();
-  const report = note(place, core, index, stack);
+  const report = note(place, core, index);
   if (report === undefined) return;
   if (onReport !== undefined) onReport(report);
   else console.warn(report.message);
 }
 
 /** Writes a change down; the report, if another process was there before. */
-function note(place: RacePlace, value: LockCore, index: number, stack: string): RaceReport | undefined {
+function note(place: RacePlace, value: LockCore, index: number): RaceReport | undefined {
   const { words, core } = place;
   const { token, table } = core;
   const entry = CORE_WORDS + (index % ENTRIES) * ENTRY_WORDS;
@@ -144,20 +144,21 @@ function note(place: RacePlace, value: LockCore, index: number, stack: string): 
   try {
     const same = words[entry + INDEX] === index + 1;
     const last = words[entry + TOKEN] as number;
-    if (same && last === token) return undefined;
+    // A stack costs microseconds, on Deno hundreds of them: it is only taken where it is written down.
+    if (same && (last === token || words[entry + REPORTED] === 1)) return undefined;
     const others = same && last !== 0 && table.isTokenAlive(last);
     const before = words[entry + BEFORE];
     const main = slotOf(token) === 0 || slotOf(last) === 0;
     if (others && words[entry + REPORTED] === 0 && (!main || before === token)) {
       words[entry + REPORTED] = 1;
       const first = { process: table.nameOf(last), stack: textAt(words, entry) };
-      return report(value, index, first, { process: selfAgent().name, stack });
+      return report(value, index, first, { process: selfAgent().name, stack: stackHere() });
     }
     if (!same) words[entry + REPORTED] = 0;
     words[entry + INDEX] = index + 1;
     words[entry + BEFORE] = same ? last : 0;
     words[entry + TOKEN] = token;
-    writeText(words, entry, stack);
+    writeText(words, entry, stackHere());
     return undefined;
   } finally {
     leave(core, nested);
@@ -188,3 +189,6 @@ function writeText(words: SharedWords, entry: number, text: string): void {
   }
   words[entry + LENGTH] = length;
 }
+
+// For a program that is not to be changed.
+if (runtime.environment("MANYCORE_DETECT_RACES") === "1") detectRaces();

@@ -2,7 +2,6 @@
 import process from "node:process";
 import { task } from "@manycore/multiprocessing";
 import { fetchAdd } from "../../src/memory/atomics.ts";
-import { selfAgent } from "../../src/memory/self.ts";
 import type { Barrier } from "../../src/sync/barrier.ts";
 import type { Condition } from "../../src/sync/condition.ts";
 import { Event } from "../../src/sync/event.ts";
@@ -101,5 +100,4 @@ export const waitFor = task(import.meta, (words: Words, condition: Condition): v
 export const returning = task(import.meta, (words: Words, barrier: Barrier): void => {
   barrier.waitSync();
   fetchAdd(words, 0, 1);
-  selfAgent().table.markReturned(selfAgent()); // what the process room does when a target returns
 });
