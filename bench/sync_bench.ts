@@ -16,6 +16,7 @@ import { Semaphore } from "../src/sync/semaphore.ts";
 import { Value } from "../src/shared/value.ts";
 import { pack } from "../src/transport/handles.ts";
 import { expect, runBenches } from "./kit.ts";
+import { printPython } from "./peers/python.ts";
 import type { Shared } from "./sync_worker.ts";
 
 const words = new Int32Array(new SharedArrayBuffer(256));
@@ -147,4 +148,5 @@ summary(() => {
   });
 });
 
+printPython("sync_peer.py");
 await runBenches();
