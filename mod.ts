@@ -22,13 +22,7 @@
 // Functions and processes
 export { isMain, type ModuleMeta } from "./src/tasks/bootstrap.ts";
 export { type Remote, remote, task, type TaskFunction } from "./src/tasks/reference.ts";
-export {
-  activeChildren,
-  Process,
-  type ProcessOptions,
-  type ProcessRest,
-  type WorkerOptions,
-} from "./src/process/process.ts";
+export { activeChildren, Process, type ProcessOptions, type ProcessRest } from "./src/process/process.ts";
 export {
   cpuCount,
   type CurrentProcess,
@@ -37,6 +31,7 @@ export {
   parentProcess,
 } from "./src/process/current.ts";
 export type { UntimedWaitOptions, WaitOptions } from "./src/memory/park.ts";
+export type { WorkerOptions } from "./src/process/options.ts";
 export type { Permissions, ResourceLimits, WorkerType } from "./src/runtime/adapter.ts";
 
 // Pools

@@ -3,7 +3,7 @@
  * @module
  */
 import { checkDuration, checkWaitOptions, type WaitOptions } from "../process/waiting.ts";
-import { checkWorkerOptions, type WorkerOptions } from "../process/process.ts";
+import { checkWorkerOptions, type WorkerOptions } from "../process/options.ts";
 import type { TaskFunction } from "../tasks/reference.ts";
 import type { ProgressListener } from "./job.ts";
 

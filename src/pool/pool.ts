@@ -9,9 +9,10 @@ import { until, type WaitOptions } from "../process/waiting.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
 import { referenceOf, type TaskReference } from "../tasks/reference.ts";
 import { pack } from "../transport/handles.ts";
-import { ApplyJob, type Items, type Job, MapJob, type ProgressListener, type TypedArray } from "./job.ts";
+import { checkRows, itemsOf } from "./input.ts";
+import { ApplyJob, type Items, type Job, MapJob } from "./job.ts";
 import { type CallOptions, checkCallOptions, checkPoolOptions, type MapOptions, type PoolOptions } from "./options.ts";
-import { progressBar } from "./progress.ts";
+import { barOf } from "./progress.ts";
 import type { AsyncResult } from "./result.ts";
 import { type PoolStats, Scheduler } from "./scheduler.ts";
 import { ArraySink, IteratorSink, type ResultIterator } from "./sinks.ts";
@@ -390,46 +391,4 @@ export class Pool {
       timer?.clear();
     });
   }
-}
-
-/** An array or typed array as it is, a Set and the like as an array; undefined for an input that has to be pulled. */
-function itemsOf(items: unknown, what: string): Items | undefined {
-  if (Array.isArray(items)) return items;
-  if (ArrayBuffer.isView(items) && !(items instanceof DataView)) return items as TypedArray;
-  if (typeof items === "string") return [...items];
-  if (typeof items === "object" && items !== null) {
-    if (items instanceof Set || items instanceof Map) return [...items];
-    if (Symbol.iterator in items || Symbol.asyncIterator in items) return undefined;
-  }
-  throw new TypeError(
-    `${what}(fn, items): items must be an array, a typed array or another (async) iterable, got ${
-      items === null ? "null" : typeof items
-    }.`,
-  );
-}
-
-function checkRows(items: Items, what: string): void {
-  for (let i = 0; i < items.length; i++) {
-    if (!Array.isArray(items[i])) {
-      throw new TypeError(`${what}(fn, items): item ${i} must be an array of arguments, got ${typeof items[i]}.`);
-    }
-  }
-}
-
-/** The listener of the caller, of the bar, or of both. What the caller's throws goes to `fail`: it must not stop the pool. */
-function barOf(
-  { progress, onProgress }: MapOptions,
-  fail: (error: unknown) => void,
-): { listener: ProgressListener | undefined; end?: () => void } {
-  const bar = progress === undefined || progress === false ? undefined : progressBar(progress === true ? "" : progress);
-  if (onProgress === undefined) return bar ?? { listener: undefined };
-  const listener: ProgressListener = (state) => {
-    bar?.listener(state);
-    try {
-      onProgress(state);
-    } catch (error) {
-      fail(error);
-    }
-  };
-  return bar === undefined ? { listener } : { listener, end: () => bar.end() };
 }

@@ -4,6 +4,7 @@
  */
 import { warnOnce } from "../runtime/host.ts";
 import type { ProgressListener } from "./job.ts";
+import type { MapOptions } from "./options.ts";
 
 interface Bar {
   start(total: number, value: number): void;
@@ -38,7 +39,7 @@ async function load(): Promise<BarLibrary | undefined> {
 }
 
 /** A bar, as a listener, and how to end it. `label` stands before it. */
-export function progressBar(label: string): { readonly listener: ProgressListener; end(): void } {
+function progressBar(label: string): { readonly listener: ProgressListener; end(): void } {
   let latest: Parameters<ProgressListener>[0] = { done: 0, total: undefined };
   let bar: Bar | undefined;
   let ended = false;
@@ -67,4 +68,22 @@ export function progressBar(label: string): { readonly listener: ProgressListene
       bar?.stop();
     },
   };
+}
+
+/** The listener of the caller, of the bar, or of both. What the caller's throws goes to `fail`: it must not stop the pool. */
+export function barOf(
+  { progress, onProgress }: MapOptions,
+  fail: (error: unknown) => void,
+): { listener: ProgressListener | undefined; end?: () => void } {
+  const bar = progress === undefined || progress === false ? undefined : progressBar(progress === true ? "" : progress);
+  if (onProgress === undefined) return bar ?? { listener: undefined };
+  const listener: ProgressListener = (state) => {
+    bar?.listener(state);
+    try {
+      onProgress(state);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return bar === undefined ? { listener } : { listener, end: () => bar.end() };
 }

@@ -12,17 +12,17 @@
  * only go forward: open → closed (no more work is taken) → stopping (workers are told to end) → stopped.
  * @module
  */
-import { BrokenPoolError, CancelledError, TimeoutError, WorkerCrashedError } from "../errors.ts";
+import { BrokenPoolError, CancelledError, WorkerCrashedError } from "../errors.ts";
 import { runtime } from "../runtime/current.ts";
 import { type BackgroundTimer, backgroundTimer } from "../runtime/host.ts";
 import type { ChildExit, ChildOptions } from "../process/supervisor.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import type { InitializeMessage, WireResult, WorkerMessage } from "../transport/protocol.ts";
 import { decodeError } from "../transport/remote_error.ts";
-import { WorkerState } from "../transport/control.ts";
 import { windowFor } from "./chunking.ts";
 import { cancelled, type Chunk, type Job } from "./job.ts";
 import { Member, type MemberEvents } from "./member.ts";
+import { TaskWatch } from "./watch.ts";
 
 /** What a scheduler is told when it is made; all values are checked. */
 export interface SchedulerOptions {
@@ -84,7 +84,7 @@ export class Scheduler implements MemberEvents {
   #spawning = false;
   #held = false;
   #deathsBeforeReady = 0;
-  #watch: BackgroundTimer | undefined;
+  readonly #watch: TaskWatch | undefined;
   #reaper: BackgroundTimer | undefined;
   #stopped!: () => void;
   /** Resolves when the last worker is gone. */
@@ -94,6 +94,11 @@ export class Scheduler implements MemberEvents {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.stopped = new Promise((resolve) => this.#stopped = resolve);
+    const { taskTimeout, concurrency } = options;
+    if (taskTimeout !== undefined) {
+      const limits = { taskTimeout, shared: concurrency > 1 };
+      this.#watch = new TaskWatch(limits, this.#members, (member, error) => this.#end(member, error));
+    }
     this.#spawnMissing();
   }
 
@@ -386,7 +391,7 @@ export class Scheduler implements MemberEvents {
     this.#balance(members);
     for (const member of this.#members) member.flush();
     this.#retireUsed();
-    this.#startWatch();
+    this.#watch?.start();
     this.#startReaper();
     this.#hold();
     if (this.#state === "closed" && this.#live.size === 0) this.#stop();
@@ -464,39 +469,6 @@ export class Scheduler implements MemberEvents {
 
   // --- time, life ----------------------------------------------------------------------------------
 
-  /** Looks, a few times in each `taskTimeout`, whether a worker is still at the call that it was at before. */
-  #startWatch(): void {
-    const { taskTimeout } = this.#options;
-    if (taskTimeout === undefined || this.#watch !== undefined) return;
-    if (![...this.#members].some((member) => member.out.size > 0)) return;
-    this.#watch = backgroundTimer(() => {
-      this.#watch = undefined;
-      const now = performance.now();
-      for (const member of this.#members) this.#checkTime(member, now, taskTimeout);
-      this.#startWatch();
-    }, Math.max(1, Math.min(taskTimeout / 8, 100)));
-  }
-
-  #checkTime(member: Member, now: number, taskTimeout: number): void {
-    const { control } = member.child;
-    // Without control words only the number of chunks tells, and one call is sent at a time.
-    const items = control?.items ?? member.assigned;
-    const nothingRuns = member.out.size === 0 || control?.inside === 0 || member.state !== "serving";
-    if (items !== member.seenItems || nothingRuns) {
-      member.seenItems = items;
-      member.seenAt = now;
-      return;
-    }
-    const waited = now - member.seenAt;
-    // Tasks that await beside others have a timer in the worker; here is what that cannot end: a busy loop.
-    const shared = this.#options.concurrency > 1;
-    const limit = shared && control?.state !== WorkerState.RUNNING ? taskTimeout * 2 + 100 : taskTimeout;
-    if (waited < limit) return;
-    const name = member.running()[0]?.job.reference.name;
-    if (name === undefined) return;
-    this.#end(member, new TimeoutError(`${name || "The task"} took longer than taskTimeout (${taskTimeout} ms).`));
-  }
-
   #startReaper(): void {
     const { idleTimeout, minWorkers } = this.#options;
     if (idleTimeout === undefined || this.#reaper !== undefined) return;
@@ -545,7 +517,7 @@ export class Scheduler implements MemberEvents {
   #settleIfEmpty(): void {
     if (this.#state !== "stopping" || this.#members.size > 0) return;
     this.#state = "stopped";
-    this.#watch?.clear();
+    this.#watch?.stop();
     this.#reaper?.clear();
     this.#stopped();
   }
