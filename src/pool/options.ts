@@ -51,7 +51,10 @@ export interface MapOptions extends CallOptions {
 
 /** @throws {TypeError | RangeError} unless it is an integer from `least` up. */
 export function checkCount(value: unknown, least: number, what: string): void {
-  if (typeof value !== "number") throw new TypeError(`${what} must be a whole number, got ${String(value)}.`);
+  if (typeof value !== "number") {
+    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+    throw new TypeError(`${what} must be a whole number, got ${shown}.`);
+  }
   if (!Number.isSafeInteger(value) || value < least) {
     throw new RangeError(`${what} must be a whole number of at least ${least}, got ${value}.`);
   }
