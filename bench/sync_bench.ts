@@ -6,6 +6,7 @@
 import { Worker } from "node:worker_threads";
 import { bench, group, summary } from "mitata";
 import { selfAgent } from "../src/memory/self.ts";
+import { runtime } from "../src/runtime/current.ts";
 import { Barrier } from "../src/sync/barrier.ts";
 import { Condition } from "../src/sync/condition.ts";
 import { Event } from "../src/sync/event.ts";
@@ -103,7 +104,7 @@ const workers = [0, 1].map(() => {
 });
 
 /** Runs a task on both workers. */
-async function both(task: string, rounds: number, spin = 2000): Promise<void> {
+async function both(task: string, rounds: number, spin = runtime.spinLoads): Promise<void> {
   words.fill(0, 16, 48);
   await Promise.all(workers.map((worker, side) =>
     new Promise((resolve) => {

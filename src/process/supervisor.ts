@@ -101,7 +101,8 @@ export class Child {
     this.#askToStop = () => requestStop(self.table, agent);
     const { name, id } = currentProcess();
     const cpus = cpuCount();
-    if (cpus === 1) setPlatform({ spin: 0 });
+    // Spinning on the only core would keep away the agent that we wait for.
+    setPlatform({ spin: cpus === 1 ? 0 : runtime.spinLoads });
     const birth: Birth = {
       role: options.role,
       name: options.name,

@@ -70,6 +70,7 @@ export const bun: RuntimeAdapter = {
     compileCache: false,
     permissions: false,
   },
+  spinLoads: 6000,
   isMainThread: () => isMainThread,
   spawn: (type, options, events) =>
     type === "thread" ? spawnThread(options, events) : spawnProcess(options, events, () => []),

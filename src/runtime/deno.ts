@@ -126,6 +126,7 @@ export const deno: RuntimeAdapter = {
     permissions: true,
   },
   // In a web worker that the user made, Deno says that it is the main thread.
+  spinLoads: 2000,
   isMainThread: () => isMainThread && !("DedicatedWorkerGlobalScope" in globalThis),
   spawn(type, options, events) {
     if (type === "thread") return spawnThread(options, events, localEntry(options.entry));

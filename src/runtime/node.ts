@@ -20,6 +20,7 @@ export const node: RuntimeAdapter = {
     compileCache: true,
     permissions: false,
   },
+  spinLoads: 2000,
   isMainThread: () => isMainThread,
   spawn: (type, options, events) =>
     type === "thread" ? spawnThread(options, events) : spawnProcess(options, events, () => [...process.execArgv]),
