@@ -107,11 +107,6 @@ export class Scheduler implements MemberEvents {
     return this.#broken ?? (this.#state === "open" ? undefined : "closed");
   }
 
-  /** Whether {@linkcode Scheduler.close} or {@linkcode Scheduler.terminate} was called. */
-  get isClosing(): boolean {
-    return this.#state !== "open";
-  }
-
   /** The jobs that are not settled. */
   get jobs(): Iterable<Job> {
     return this.#live;
@@ -276,7 +271,7 @@ export class Scheduler implements MemberEvents {
     for (const chunk of waiting.reverse()) {
       if (chunk.job.settled) continue;
       if (chunk.job.canResend(chunk)) this.#again.unshift(chunk);
-      else chunk.job.fail(chunk, this.#crash(member, exit, chunk, cause));
+      else chunk.job.fail(chunk, this.#crash(member, exit, chunk, cause, "before"));
     }
     if (early && !expected && ++this.#deathsBeforeReady >= HOPELESS) {
       this.#break(`${HOPELESS} workers in a row ended with exit code ${exit.code} before they were ready`, cause);
@@ -306,14 +301,14 @@ export class Scheduler implements MemberEvents {
     }
   }
 
-  #crash(member: Member, exit: ChildExit, chunk: Chunk, cause: unknown): WorkerCrashedError {
+  #crash(member: Member, exit: ChildExit, chunk: Chunk, cause: unknown, when = "while"): WorkerCrashedError {
     const { name } = member.child;
     const task = chunk.job.reference.name || "a task";
     const how = exit.code < 0 ? `was killed (${exit.code})` : `ended with exit code ${exit.code}`;
     const why = cause instanceof Error ? `: ${cause.message}` : "";
     const what = chunk.count === 1 ? task : `a chunk of ${chunk.count} calls of ${task}`;
     return new WorkerCrashedError(
-      `${name} ${how} while it ran ${what}${why}`,
+      `${name} ${how} ${when} it ran ${what}${why}`,
       { exitCode: exit.code, processName: name },
       cause === undefined ? undefined : { cause },
     );

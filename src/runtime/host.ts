@@ -13,12 +13,6 @@ export function exit(code: number): never {
   return process.exit(code);
 }
 
-/** The exit code that user code has asked for by `process.exitCode`, if any. */
-export function requestedExitCode(): number | undefined {
-  const code = process.exitCode;
-  return code === undefined || code === null ? undefined : Number(code);
-}
-
 /** Calls `handler` when this worker or program exits in order; only synchronous work is possible then. */
 export function onExit(handler: (code: number) => void): void {
   process.on("exit", handler);
