@@ -59,7 +59,7 @@ const STEPS: readonly Step[] = [
   denoStep("doc-lint", "documentation of every export", "doc", "--lint", "mod.ts"),
   denoStep("publish", "what JSR would say", "publish", "--dry-run", "--allow-dirty"),
   { name: "package", what: "the npm package builds and packs", run: packed },
-  { name: "consumer", what: "its types, from outside", run: async () => checkConsumer(await packed()) },
+  { name: "consumer", what: "its types and a program, from outside", run: async () => checkConsumer(await packed()) },
   {
     name: "publint",
     what: "its manifest",

@@ -9,7 +9,7 @@ const ENDING = import.meta.url.endsWith(".ts") ? "ts" : "js";
 /** The URL of `worker_main`. */
 export const WORKER_URL: URL = new URL(`./worker_main.${ENDING}`, import.meta.url);
 
-/** The URL of the root that Node uses, `worker_cached`; a bundle has only `worker_main`. */
-export const CACHED_WORKER_URL: URL = /\/worker_url\.[jt]s$/.test(import.meta.url)
+/** The URL of the root that Node uses, `worker_cached`; a bundle of the user's has only `worker_main`. */
+export const CACHED_WORKER_URL: URL = /\/(?:worker_url\.[jt]s|manycore[\w-]*\.js)$/.test(import.meta.url)
   ? new URL(`./worker_cached.${ENDING}`, import.meta.url)
   : WORKER_URL;

@@ -41,6 +41,7 @@ const MAIN: CurrentProcess = Object.freeze({ name: "MainProcess", id: 0, daemon:
 const state = sharedState("process", () => ({
   current: undefined as CurrentProcess | undefined,
   children: 0,
+  cpus: undefined as number | undefined,
 }));
 
 /**
@@ -84,5 +85,10 @@ export function nextIdentity(): number[] {
 
 /** How many CPUs this program may use: those of its affinity mask and its control group. At least 1. It never blocks. */
 export function cpuCount(): number {
-  return birth()?.cpus ?? runtime.cpuCount();
+  return state.cpus ??= birth()?.cpus ?? runtime.cpuCount();
+}
+
+/** What {@linkcode cpuCount} gave, if anyone has asked: to find out takes milliseconds. */
+export function knownCpus(): number | undefined {
+  return state.cpus ?? birth()?.cpus;
 }

@@ -21,7 +21,7 @@ import { mainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
 import type { Birth, HostMessage, WorkerMessage } from "../transport/protocol.ts";
 import { CACHED_WORKER_URL, WORKER_URL } from "../worker_url.ts";
-import { cpuCount, currentProcess } from "./current.ts";
+import { currentProcess, knownCpus } from "./current.ts";
 
 /** How a child is made. */
 export interface ChildOptions {
@@ -100,9 +100,8 @@ export class Child {
     this.#markDead = (fenced) => self.table.markDead(agent, fenced, this.exit?.code === 0);
     this.#askToStop = () => requestStop(self.table, agent);
     const { name, id } = currentProcess();
-    const cpus = cpuCount();
     // Spinning on the only core would keep away the agent that we wait for.
-    setPlatform({ spin: cpus === 1 ? 0 : runtime.spinLoads });
+    setPlatform({ spin: runtime.hasOneCore() ? 0 : runtime.spinLoads });
     const birth: Birth = {
       role: options.role,
       name: options.name,
@@ -113,7 +112,7 @@ export class Child {
       oneTask: options.oneTask,
       parent: { name, id },
       mainModule: mainModule(),
-      cpus,
+      cpus: knownCpus(),
       shared: this.control === undefined ? undefined : {
         slot: agent.slot,
         generation: agent.generation,

@@ -49,7 +49,7 @@ export function becomeWorker(birth: Birth): WorkerSide {
   }
   setMainModule(birth.mainModule);
   // Spinning on the only core would keep away the agent that we wait for.
-  setPlatform({ spin: birth.cpus === 1 ? 0 : runtime.spinLoads });
+  setPlatform({ spin: runtime.hasOneCore() ? 0 : runtime.spinLoads });
   const end = (code: number): never => {
     if (control !== undefined) control.state = WorkerState.ENDED;
     return exit(code);

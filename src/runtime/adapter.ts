@@ -129,8 +129,12 @@ export interface RuntimeAdapter {
    * a message handler or in a continuation: there it is called in a turn of the loop of its own.
    */
   enterUserCode(callback: () => void): void;
-  /** CPUs that this program may use: affinity and, where it can be read, the limit of the control group. */
+  /** CPUs that this program may use: affinity and, where it can be read, the limit of the control group. It reads files. */
   cpuCount(): number;
+  /** Whether the affinity mask leaves one core. It costs nothing. */
+  hasOneCore(): boolean;
+  /** The text of a file. Throws the runtime's error if it cannot be read. */
+  readTextFile(url: URL): string;
   /** A variable of the environment, where it may be read without asking the user. */
   environment(name: string): string | undefined;
   /** The URL of the program's main module, where it has one. Right on the main thread only. */

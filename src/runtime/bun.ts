@@ -3,10 +3,10 @@
  * code, and gives the worker `workerData` and `parentPort` all the same.
  * @module
  */
-import process from "node:process";
 import { isMainThread, workerData } from "node:worker_threads";
 import type { ParentPort, RuntimeAdapter, SpawnOptions, WorkerEvents, WorkerHandle } from "./adapter.ts";
-import { availableCpus, moduleUrlOfPath } from "./host.ts";
+import { process } from "./builtins.ts";
+import { availableCpus, hasOneCore, readTextFile } from "./host.ts";
 import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
 import { threadBirth, threadParentPort, wrapBirth } from "./worker_threads.ts";
 
@@ -19,7 +19,7 @@ interface BunWorker extends EventTarget {
 type BunWorkerType = new (url: URL, options: { workerData: unknown; env?: Record<string, string> }) => BunWorker;
 interface BunGlobal {
   readonly Worker: BunWorkerType;
-  readonly Bun: { readonly main: string; readonly version: string };
+  readonly Bun: { readonly main: string; pathToFileURL(path: string): URL };
 }
 
 function bunGlobal(): BunGlobal {
@@ -78,6 +78,12 @@ export const bun: RuntimeAdapter = {
   parentPort,
   enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),
+  hasOneCore,
+  readTextFile,
   environment: (name) => process.env[name],
-  mainModule: () => moduleUrlOfPath(bunGlobal().Bun.main),
+  // It is the real path, also of a link; `[eval]` and `[stdin]` are no modules.
+  mainModule() {
+    const { main, pathToFileURL } = bunGlobal().Bun;
+    return /[\\/]\[\w+\]$/.test(main) ? undefined : pathToFileURL(main).href;
+  },
 };

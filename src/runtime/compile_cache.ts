@@ -4,9 +4,9 @@
  * from source, a pool of two: 0.51 s of CPU to the first result without it, 0.34 s with it.
  * @module
  */
-import module from "node:module";
+import { moduleApi } from "./builtins.ts";
 
 /** Switches it on where there is one (Node 22.8); it lies in the folder that Node chooses, or NODE_COMPILE_CACHE says. */
 export function enableCompileCache(): void {
-  (module as unknown as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+  (moduleApi() as unknown as { enableCompileCache?: () => unknown }).enableCompileCache?.();
 }

@@ -2,11 +2,7 @@
  * What all three runtimes offer under Node's names: the end of the program, its error output, its files.
  * @module
  */
-import { readFileSync, realpathSync, writeSync } from "node:fs";
-import os from "node:os";
-import process from "node:process";
-import { clearTimeout, setTimeout } from "node:timers";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fs, os, process, timers, url as urls } from "./builtins.ts";
 
 /** Ends this worker, or this program on the main thread. */
 export function exit(code: number): never {
@@ -32,7 +28,7 @@ export function writeError(text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0, tries = 0; at < bytes.length && tries < 1000;) {
     try {
-      at += writeSync(2, bytes, at);
+      at += fs().writeSync(2, bytes, at);
     } catch (error) {
       // A pipe that is full for now; anything else (a closed stream) has no place left to report it.
       if ((error as { code?: string }).code !== "EAGAIN") return;
@@ -57,14 +53,14 @@ export interface BackgroundTimer {
 
 /** Calls `handler` after `ms`, if the program is still there. */
 export function backgroundTimer(handler: () => void, ms: number): BackgroundTimer {
-  const timer = setTimeout(handler, Math.min(ms, 2 ** 31 - 1));
+  const timer = timers().setTimeout(handler, Math.min(ms, 2 ** 31 - 1));
   timer.unref();
-  return { clear: () => clearTimeout(timer) };
+  return { clear: () => timers().clearTimeout(timer) };
 }
 
 /** The number of a signal, from its name. */
 export function signalNumber(name: string): number {
-  return (os.constants.signals as Record<string, number>)[name] ?? 15;
+  return (os().constants.signals as Record<string, number>)[name] ?? 15;
 }
 
 /** The URL of a module from the path by which the program was started; links are followed as module loaders do. */
@@ -72,7 +68,7 @@ export function moduleUrlOfPath(path: string | undefined): string | undefined {
   if (path === undefined || path === "" || path === "-" || path.startsWith("[")) return undefined;
   for (const candidate of [path, `${path}.js`, `${path}.mjs`, `${path}.ts`]) {
     try {
-      return pathToFileURL(realpathSync(candidate)).href;
+      return urls().pathToFileURL(fs().realpathSync(candidate)).href;
     } catch {
       // Not this one; Node also takes a path without its ending.
     }
@@ -80,13 +76,9 @@ export function moduleUrlOfPath(path: string | undefined): string | undefined {
   return undefined;
 }
 
-/** The source text of a module in a file, if it may be read. */
-export function moduleText(url: string): string | undefined {
-  try {
-    return url.startsWith("file:") ? readFileSync(fileURLToPath(url), "utf8") : undefined;
-  } catch {
-    return undefined;
-  }
+/** The text of a file. @throws what `node:fs` throws */
+export function readTextFile(url: URL): string {
+  return fs().readFileSync(url, "utf8");
 }
 
 /** The path that was given to the runtime as its program. */
@@ -94,15 +86,22 @@ export function programPath(): string | undefined {
   return process.argv[1];
 }
 
+/** Whether there is one core for this program: all three runtimes look at its affinity mask. */
+export function hasOneCore(): boolean {
+  const { navigator } = globalThis as unknown as { readonly navigator?: { readonly hardwareConcurrency?: number } };
+  return (navigator?.hardwareConcurrency ?? os().availableParallelism()) === 1;
+}
+
 /** CPUs: those that the scheduler lets us use, and no more than the control group's quota pays for. */
 export function availableCpus(readable: (path: string) => boolean = () => true): number {
-  const cpus = typeof os.availableParallelism === "function" ? os.availableParallelism() : os.cpus().length;
+  const { availableParallelism, cpus: list } = os();
+  const cpus = typeof availableParallelism === "function" ? availableParallelism() : list().length;
   return Math.max(1, Math.min(cpus, affinity(readable) ?? cpus, quota(readable) ?? cpus));
 }
 
 function readText(path: string, readable: (path: string) => boolean): string | undefined {
   try {
-    return readable(path) ? readFileSync(path, "utf8") : undefined;
+    return readable(path) ? fs().readFileSync(path, "utf8") : undefined;
   } catch {
     return undefined;
   }

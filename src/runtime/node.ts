@@ -2,10 +2,10 @@
  * Node 20 and later.
  * @module
  */
-import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import type { RuntimeAdapter } from "./adapter.ts";
-import { availableCpus, moduleUrlOfPath, programPath } from "./host.ts";
+import { process } from "./builtins.ts";
+import { availableCpus, hasOneCore, moduleUrlOfPath, programPath, readTextFile } from "./host.ts";
 import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
 import { spawnThread, threadBirth, threadParentPort } from "./worker_threads.ts";
 
@@ -28,6 +28,8 @@ export const node: RuntimeAdapter = {
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
   enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),
+  hasOneCore,
+  readTextFile,
   environment: (name) => process.env[name],
   mainModule: () => moduleUrlOfPath(programPath()),
 };

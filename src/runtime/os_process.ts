@@ -3,10 +3,8 @@
  * They share no memory with their parent; in return any signal ends them, also in a busy loop, also on Deno.
  * @module
  */
-import { spawn } from "node:child_process";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
 import type { ExitReport, ParentPort, SpawnOptions, WorkerEvents, WorkerHandle } from "./adapter.ts";
+import { childProcess, process, url } from "./builtins.ts";
 import { signalNumber } from "./host.ts";
 
 const BIRTH = "--manycore-birth=";
@@ -22,8 +20,8 @@ const LAST_MESSAGES = 250;
 
 /** Starts a program that runs `options.entry`. */
 export function spawnProcess(options: SpawnOptions, events: WorkerEvents, runtimeArgs: () => string[]): WorkerHandle {
-  const entry = options.entry.protocol === "file:" ? fileURLToPath(options.entry) : options.entry.href;
-  const child = spawn(
+  const entry = options.entry.protocol === "file:" ? url().fileURLToPath(options.entry) : options.entry.href;
+  const child = childProcess().spawn(
     process.execPath,
     [...runtimeArgs(), ...memoryFlags(options), entry, BIRTH + JSON.stringify(options.birth)],
     {

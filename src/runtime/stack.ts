@@ -2,7 +2,7 @@
  * Which module called us, from the call stack. `Error.prepareStackTrace` gives the places as data on V8 and on Bun.
  * @module
  */
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { url as urls } from "./builtins.ts";
 
 interface Place {
   getFileName(): string | null | undefined;
@@ -12,8 +12,11 @@ interface StackApi {
   stackTraceLimit?: number;
 }
 
-/** The folder of this library's modules. A bundle has none: there, this file and the program's are one. */
-const OWN_ROOT = /^(.*\/)runtime\/stack\.[jt]s$/.exec(import.meta.url)?.[1];
+/**
+ * The folder of this library's modules, in the source and in the npm package (`scripts/build_package.ts`). A bundle of the
+ * user's has none: there, this file and the program's are one.
+ */
+const OWN_ROOT = /^(.*\/)(?:runtime\/stack\.[jt]s|manycore[\w-]*\.js)$/.exec(import.meta.url)?.[1];
 
 /** The URL of the module whose code called into this library; undefined in a REPL and in evaluated code. */
 export function callerModule(): string | undefined {
@@ -39,13 +42,13 @@ function moduleUrl(file: string | null | undefined): string | undefined {
   if (!file) return undefined;
   if (/^(?:file|https?|data|blob):/.test(file)) return file;
   // Bun gives paths, and so does Node for CommonJS. Names such as `node:internal/…` and `[eval]` are no modules.
-  return /^(?:\/|[A-Za-z]:[\\/]|\\\\)/.test(file) ? pathToFileURL(file).href : undefined;
+  return /^(?:\/|[A-Za-z]:[\\/]|\\\\)/.test(file) ? urls().pathToFileURL(file).href : undefined;
 }
 
 /** How a module is shown in messages: its path for a file, else its URL. */
 export function displayUrl(url: string): string {
   try {
-    return url.startsWith("file:") ? fileURLToPath(url) : url;
+    return url.startsWith("file:") ? urls().fileURLToPath(url) : url;
   } catch {
     return url;
   }

@@ -9,7 +9,7 @@
  * @module
  */
 import { BootstrapError, TaskResolutionError } from "../errors.ts";
-import { moduleText } from "../runtime/host.ts";
+import { runtime } from "../runtime/current.ts";
 import { displayUrl } from "../runtime/stack.ts";
 import { importModule } from "./bootstrap.ts";
 import { type TaskClass, taskCountOf, type TaskFunction, taskOfModule, type TaskReference } from "./reference.ts";
@@ -159,6 +159,15 @@ function assertNotMade(module: string, name: string): void {
     `${name} of ${displayUrl(module)} is made by a call, and all functions that it makes look the same: ` +
       `name the one you mean with task(import.meta, …) where it is made.`,
   );
+}
+
+/** The text of a module in a file, if it may be read. */
+function moduleText(module: string): string | undefined {
+  try {
+    return module.startsWith("file:") ? runtime.readTextFile(new URL(module)) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The modules, by relative path, from which a module imports something that may be `name`. Text, not syntax: it only guides. */

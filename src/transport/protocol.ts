@@ -25,8 +25,8 @@ export interface Birth {
   readonly parent: { readonly name: string; readonly id: number };
   /** The program's main module. */
   readonly mainModule: string | undefined;
-  /** CPUs that the program may use. */
-  readonly cpus: number;
+  /** CPUs that the program may use, if its parent has counted them. */
+  readonly cpus: number | undefined;
   /** Its place in the agent table, the table, and its control words: for threads. */
   readonly shared?: {
     readonly slot: number;
