@@ -6,6 +6,8 @@ import { url as urls } from "./builtins.ts";
 
 interface Place {
   getFileName(): string | null | undefined;
+  getLineNumber(): number | null | undefined;
+  getColumnNumber(): number | null | undefined;
 }
 interface StackApi {
   prepareStackTrace?: ((error: Error, places: Place[]) => unknown) | undefined;
@@ -20,18 +22,33 @@ const OWN_ROOT = /^(.*\/)(?:runtime\/stack\.[jt]s|manycore[\w-]*\.js)$/.exec(imp
 
 /** The URL of the module whose code called into this library; undefined in a REPL and in evaluated code. */
 export function callerModule(): string | undefined {
+  for (const place of currentStack()) {
+    const url = moduleUrl(place.getFileName());
+    if (url !== undefined && (OWN_ROOT === undefined || !url.startsWith(OWN_ROOT))) return url;
+  }
+  return undefined;
+}
+
+/**
+ * Where in a module we were called from: the places of all its calls on the stack, the innermost first, as in `12:7<30:14`. The same
+ * program has the same places in every thread. Empty where the stack does not show the module.
+ */
+export function callSite(module: string): string {
+  const sites: string[] = [];
+  for (const place of currentStack()) {
+    if (moduleUrl(place.getFileName()) === module) sites.push(`${place.getLineNumber()}:${place.getColumnNumber()}`);
+  }
+  return sites.join("<");
+}
+
+function currentStack(): readonly Place[] {
   const api = Error as unknown as StackApi;
   const { prepareStackTrace, stackTraceLimit } = api;
   try {
     api.stackTraceLimit = 50;
     api.prepareStackTrace = (_error, places) => places;
     const places = (new Error() as unknown as { stack: Place[] }).stack;
-    if (!Array.isArray(places)) return undefined;
-    for (const place of places) {
-      const url = moduleUrl(place.getFileName());
-      if (url !== undefined && (OWN_ROOT === undefined || !url.startsWith(OWN_ROOT))) return url;
-    }
-    return undefined;
+    return Array.isArray(places) ? places : [];
   } finally {
     api.prepareStackTrace = prepareStackTrace;
     if (stackTraceLimit !== undefined) api.stackTraceLimit = stackTraceLimit;

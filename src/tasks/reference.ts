@@ -3,7 +3,7 @@
  * source text.*
  *
  * ```
- *  task(import.meta, fn)   ─▶ { kind: "task", module, index }         the index-th task() call of that module
+ *  task(import.meta, fn)   ─▶ { kind: "task", module, site, index }   the index-th task() call at that place of the module
  *  remote(url).name        ─▶ { kind: "export", module, name }
  *  export function fn      ─▶ { kind: "function", source, name, modules: [caller, main] }    looked for there, see
  *  (x) => x + 1            ─▶ { kind: "function", source, name: "", modules: [] }            resolve.ts
@@ -13,7 +13,7 @@
  * needs no main guard. A reference is made once for each function, and has a number by which workers remember it.
  * @module
  */
-import { callerModule, displayUrl } from "../runtime/stack.ts";
+import { callerModule, callSite, displayUrl } from "../runtime/stack.ts";
 import { runtime } from "../runtime/current.ts";
 import { sharedState } from "../runtime/shared_state.ts";
 import type { ModuleMeta } from "./bootstrap.ts";
@@ -22,7 +22,13 @@ import type { ModuleMeta } from "./bootstrap.ts";
 export type TaskReference =
   & { readonly id: number; readonly name: string }
   & (
-    | { readonly kind: "task"; readonly module: string; readonly index: number; readonly source: string }
+    | {
+      readonly kind: "task";
+      readonly module: string;
+      readonly site: string;
+      readonly index: number;
+      readonly source: string;
+    }
     | { readonly kind: "export"; readonly module: string }
     | { readonly kind: "function"; readonly source: string; readonly modules: readonly string[] }
   );
@@ -41,24 +47,30 @@ function numbered(reference: WithoutId<TaskReference>): TaskReference {
   return { ...reference, id: numbers.next++ } as TaskReference;
 }
 
-/** The functions that the modules of this process have named by {@linkcode task}, in the order of the calls. */
-const tasksOfModule = sharedState("tasks", () => new Map<string, TaskFunction[]>());
+/** The functions that a module has named by {@linkcode task}: how many, and which, in the order of the calls at each place. */
+interface ModuleTasks {
+  count: number;
+  readonly bySite: Map<string, { readonly fn: TaskFunction; readonly number: number }[]>;
+}
 
-/** The `index`-th task of a module that this process has loaded. */
-export function taskOfModule(module: string, index: number): TaskFunction | undefined {
-  return tasksOfModule.get(module)?.[index];
+const tasksOfModule = sharedState("tasks", () => new Map<string, ModuleTasks>());
+
+/** The `index`-th task at a place of a module, if it was among the first `count` of that module. */
+export function taskOfModule(module: string, site: string, index: number, count: number): TaskFunction | undefined {
+  const entry = tasksOfModule.get(module)?.bySite.get(site)?.[index];
+  return entry !== undefined && entry.number < count ? entry.fn : undefined;
 }
 
 /** How many tasks a module that this process has loaded has named so far. */
 export function taskCountOf(module: string): number {
-  return tasksOfModule.get(module)?.length ?? 0;
+  return tasksOfModule.get(module)?.count ?? 0;
 }
 
 /**
  * Names a function for workers, and returns the same function. It never blocks.
  *
- * A worker imports the module and takes the same `task` call, counted from the first: the call has to stand at the top
- * level of the module, outside the main guard. Functions need no `export` then, may use everything in their module, and
+ * A worker imports the module and takes what the same `task` call names there: the call has to be made when the module is
+ * imported, at its top level, outside the main guard. Functions need no `export` then, may use everything in their module, and
  * two functions with the same text stay apart.
  *
  * Python needs no such thing, as it pickles functions by their qualified name.
@@ -87,10 +99,15 @@ export function task<F extends TaskFunction>(meta: ModuleMeta, fn: F): F {
     throw new TypeError(`task(import.meta, fn): the first argument must be import.meta, got ${show(meta)}.`);
   }
   assertCanBeTask(fn, "task(import.meta, fn)");
-  const known = tasksOfModule.get(meta.url) ?? [];
-  tasksOfModule.set(meta.url, known);
-  const index = known.push(fn) - 1;
-  references.set(fn, numbered({ kind: "task", module: meta.url, index, name: fn.name, source: fn.toString() }));
+  const { url } = meta;
+  const known: ModuleTasks = tasksOfModule.get(url) ?? { count: 0, bySite: new Map() };
+  tasksOfModule.set(url, known);
+  // By its place, not by its number in the module: what the main guard names comes before what stands below it, and only here.
+  const site = callSite(url);
+  const calls = known.bySite.get(site) ?? [];
+  known.bySite.set(site, calls);
+  const index = calls.push({ fn, number: known.count++ }) - 1;
+  references.set(fn, numbered({ kind: "task", module: url, site, index, name: fn.name, source: fn.toString() }));
   return fn;
 }
 

@@ -78,8 +78,9 @@ async function load(module: string, wanted: string): Promise<Record<string, unkn
 }
 
 async function taskFunction(reference: TaskReference & { kind: "task" }): Promise<TaskFunction> {
-  const { module, index, name } = reference;
-  const label = name === "" ? `task ${index}` : name;
+  const { module, site, index, name } = reference;
+  const [line = ""] = site.split(":");
+  const label = name === "" ? `the task of line ${line}` : name;
   // A task is one of those that the module names when it is imported. What it names later, from inside a function, may
   // come in another order here.
   let count = importedTasks.get(module);
@@ -88,12 +89,13 @@ async function taskFunction(reference: TaskReference & { kind: "task" }): Promis
     count = importedTasks.get(module) ?? taskCountOf(module);
     importedTasks.set(module, count);
   }
-  const fn = index < count ? taskOfModule(module, index) : undefined;
+  const fn = taskOfModule(module, site, index, count);
   if (fn === undefined || fn.toString() !== reference.source) {
     throw new TaskResolutionError(
-      `Cannot find ${label} in ${displayUrl(module)}: it is task() call number ${index + 1} of that module, and here ` +
-        `${fn === undefined ? `there are ${count}` : "that one is another function"}. Call task(import.meta, …) at ` +
-        `the top level of the module, in the same order every time, outside the main guard and outside functions.`,
+      `Cannot find ${label} in ${displayUrl(module)}: its task() call${line === "" ? "" : ` in line ${line}`} ` +
+        `${fn === undefined ? "was not made when the worker imported the module" : "names another function here"}. ` +
+        `Call task(import.meta, …) at the top level of the module, the same way every time, outside the main guard and ` +
+        `outside functions.`,
     );
   }
   return fn;

@@ -40,9 +40,16 @@ describe("task()", () => {
       assertMatch(error.message, /Cannot find late in .*named_tasks/);
       assertMatch(
         error.message,
-        /at the top level of the module, in the same order every time, outside the main guard/,
+        /at the top level of the module, the same way every time, outside the main guard/,
       );
       assertEquals(await pool.apply(named.twice, [1]), 2);
+    }));
+
+  it("is not confused by one with the same text that only the host names, above it", () =>
+    withPool(1, {}, async (pool) => {
+      assertEquals(await pool.apply(named.fiveTimes, [3]), 15);
+      const error = await failureOf(pool.apply(named.hostOnly as (n: number) => number, [1]), TaskResolutionError);
+      assertMatch(error.message, /Cannot find the task of line \d+ in .*named_tasks.* was not made when/);
     }));
 
   it("carries text beyond Latin-1", () =>
