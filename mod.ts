@@ -77,14 +77,34 @@ export type {
 } from "./src/shared/typecodes.ts";
 export { RawValue, type SharedOptions, Value } from "./src/shared/value.ts";
 
+// Messages
+export {
+  type BytesLike,
+  Connection,
+  type RecvBytesIntoOptions,
+  type RecvBytesOptions,
+  type SendBytesOptions,
+} from "./src/channel/connection.ts";
+export { JoinableQueue } from "./src/channel/joinable_queue.ts";
+export { Pipe, type PipeOptions } from "./src/channel/pipe.ts";
+export { Queue } from "./src/channel/queue.ts";
+export { SimpleQueue } from "./src/channel/simple_queue.ts";
+export { wait, waitSync } from "./src/channel/wait.ts";
+export { type Waitable, WAITABLE, type WaitState } from "./src/transport/waitable.ts";
+
 // Errors
 export {
   BootstrapError,
   BrokenBarrierError,
+  BrokenPipeError,
   BrokenPoolError,
+  BufferTooShortError,
   CancelledError,
+  ConnectionClosedError,
+  ConnectionError,
   DeadlockError,
   EncodingError,
+  EndOfFileError,
   InvalidStateError,
   MultiprocessingError,
   NotOwnerError,
@@ -92,6 +112,10 @@ export {
   PoolClosedError,
   PoolError,
   ProcessError,
+  QueueClosedError,
+  QueueEmptyError,
+  QueueError,
+  QueueFullError,
   SharedMemoryError,
   type SharedMemoryErrorCode,
   SyncError,

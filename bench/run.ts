@@ -1,39 +1,40 @@
-// `npm run bench`: runs bench/*_bench.ts on the runtimes, one after the other, and prints mitata's tables.
+// `npm run bench`: runs bench/*_bench.ts on the runtimes, and Python's multiprocessing beside them. What was measured is printed, and
+// kept in build/bench/ for `npm run bench:report`.
 //
-//   npm run bench -- [--runtimes deno,bun,node26] [--files pool,sync] [--filter PATTERN]
+//   npm run bench -- [--quick] [--runtimes deno,bun,node26] [--files latency,sync] [--filter PATTERN] [--workers N] [--runs N]
+//
+//   --quick    the questions about pools alone, fewer sizes, fewer rivals, one run: about a minute and a half
+//   --files    parts of the files' names       --filter    a pattern that "question name" has to match, such as "flight.*Pool"
+//   --runs     medians of so many runs (default 1; npm run bench:report takes 3)
 
-import { readdirSync } from "node:fs";
-import { cpus } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runProgram } from "../scripts/run_program.ts";
-import { cleanEnvironment, ROOT, selectRuntimes } from "../scripts/runtimes.ts";
+import { printTables } from "./tables.ts";
+import { benchFiles, runSuite } from "./run_suite.ts";
+import { selectRuntimes } from "../scripts/runtimes.ts";
 
 const { values } = parseArgs({
   options: {
+    quick: { type: "boolean", default: false },
     runtimes: { type: "string", default: "deno,bun,node26" },
     files: { type: "string", default: "" },
     filter: { type: "string" },
+    workers: { type: "string" },
+    runs: { type: "string" },
   },
 });
-const wanted = values.files.split(",").filter((name) => name !== "");
-const files = readdirSync(join(ROOT, "bench")).filter((name) =>
-  name.endsWith("_bench.ts") && (wanted.length === 0 || wanted.some((part) => name.includes(part)))
-);
-if (files.length === 0) throw new RangeError(`No bench/*_bench.ts has one of ${wanted.join(", ")} in its name.`);
 
-console.log(`${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} CPUs, ${process.platform} ${process.arch}`);
-let failed = 0;
-for (const runtime of selectRuntimes(values.runtimes)) {
-  for (const file of files) {
-    console.log(`\n=== ${runtime.label} · ${file} ===`);
-    const { code } = await runProgram(runtime.executable, runtime.runArguments(join(ROOT, "bench", file)), {
-      env: cleanEnvironment(values.filter === undefined ? {} : { MANYCORE_BENCH_FILTER: values.filter }),
-      limit: 30 * 60_000,
-      onOutput: (text) => process.stdout.write(text),
-    });
-    if (code !== 0) failed++;
-  }
+const { parts, failures } = await runSuite({
+  quick: values.quick,
+  runtimes: selectRuntimes(values.runtimes),
+  files: benchFiles(values.files, values.quick),
+  filter: values.filter,
+  workers: values.workers,
+  runs: Number(values.runs ?? 1),
+});
+for (const { label, rows } of parts) {
+  console.log(`\n${"=".repeat(100)}\n${label}`);
+  printTables(rows);
 }
-process.exit(failed === 0 ? 0 : 1);
+for (const failure of failures) console.error(`FAILED: ${failure}`);
+process.exit(failures.length === 0 ? 0 : 1);

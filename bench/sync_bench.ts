@@ -18,9 +18,9 @@ import { Value } from "../src/shared/value.ts";
 import { pack } from "../src/transport/handles.ts";
 import { expect, runBenches } from "./kit.ts";
 import { printPython } from "./peers/python.ts";
-import type { Shared } from "./sync_worker.ts";
+import { COUNT, type Shared } from "./sync_worker.ts";
 
-const words = new Int32Array(new SharedArrayBuffer(256));
+const words = new Int32Array(new SharedArrayBuffer(512));
 
 function rawAcquire(): void {
   while (Atomics.compareExchange(words, 0, 0, 1) !== 0) Atomics.wait(words, 0, 2);
@@ -114,10 +114,10 @@ async function both(task: string, rounds: number, spin = runtime.spinLoads): Pro
   ));
 }
 
-words[8] = 0;
+words[COUNT] = 0;
 await both("lock", 10000);
 await both("rawLock", 10000);
-expect(words[8], 40000, "guarded increments");
+expect(words[COUNT], 40000, "guarded increments");
 
 summary(() => {
   group("2 workers × 200,000 guarded increments", () => {

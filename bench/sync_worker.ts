@@ -27,6 +27,9 @@ export interface Shared {
   readonly value: Value<"float64">;
 }
 
+/** The word that is incremented; it has a cache line of its own, like the data that a lock guards. */
+export const COUNT = 96;
+
 /** How long the raw controls spin, in loads. */
 const SPIN = 2000;
 
@@ -41,6 +44,18 @@ function rawAcquire(words: Int32Array<SharedArrayBuffer>, spin: number): void {
 
 function rawRelease(words: Int32Array<SharedArrayBuffer>): void {
   if (Atomics.exchange(words, 0, 0) === 2) Atomics.notify(words, 0, 1);
+}
+
+const own = new Int32Array(new SharedArrayBuffer(4));
+
+/** The same, with pauses that double between its looks at the word. */
+function rawAcquireBackingOff(words: Int32Array<SharedArrayBuffer>): void {
+  if (Atomics.compareExchange(words, 0, 0, 1) === 0) return;
+  for (let spent = 0, pause = 32; spent < SPIN; spent += pause, pause = Math.min(2 * pause, 1024)) {
+    for (let i = 0; i < pause; i++) Atomics.load(own, 0);
+    if (Atomics.load(words, 0) === 0 && Atomics.compareExchange(words, 0, 0, 1) === 0) return;
+  }
+  while (Atomics.exchange(words, 0, 2) !== 0) Atomics.wait(words, 0, 2);
 }
 
 /** A counter for each side, which begins at 0, and a flag beside it that says that its owner sleeps. */
@@ -65,32 +80,65 @@ function rawPingPong(words: Int32Array<SharedArrayBuffer>, side: number, rounds:
   }
 }
 
+/**
+ * A condition variable by hand, as in Rust's standard library: the lock in word 0, a sequence in word 64, beside it how
+ * many sleep. The turn is in word 1, in the line of the lock, as in a `Mutex<T>`.
+ */
+function rawCondition(words: Int32Array<SharedArrayBuffer>, side: number, rounds: number, spin: number): void {
+  for (let i = 0; i < rounds; i++) {
+    rawAcquire(words, spin);
+    while (words[1] !== side) {
+      const sequence = Atomics.load(words, 64);
+      rawRelease(words);
+      let spun = 0;
+      while (Atomics.load(words, 64) === sequence) {
+        if (spun++ < spin) continue;
+        Atomics.add(words, 65, 1);
+        Atomics.wait(words, 64, sequence);
+        Atomics.sub(words, 65, 1);
+      }
+      rawAcquire(words, spin);
+    }
+    words[1] = 1 - side;
+    Atomics.add(words, 64, 1);
+    if (Atomics.load(words, 65) > 0) Atomics.notify(words, 64);
+    rawRelease(words);
+  }
+}
+
 const TASKS: Record<string, (shared: Shared, side: number, rounds: number) => void> = {
   rawLock({ words }, _side, rounds) {
     for (let i = 0; i < rounds; i++) {
       rawAcquire(words, 50);
-      words[8] = (words[8] as number) + 1;
+      words[COUNT] = (words[COUNT] as number) + 1;
       rawRelease(words);
     }
   },
   rawLockParking({ words }, _side, rounds) {
     for (let i = 0; i < rounds; i++) {
       rawAcquire(words, 0);
-      words[8] = (words[8] as number) + 1;
+      words[COUNT] = (words[COUNT] as number) + 1;
+      rawRelease(words);
+    }
+  },
+  rawLockBackingOff({ words }, _side, rounds) {
+    for (let i = 0; i < rounds; i++) {
+      rawAcquireBackingOff(words);
+      words[COUNT] = (words[COUNT] as number) + 1;
       rawRelease(words);
     }
   },
   lock({ words, lock }, _side, rounds) {
     for (let i = 0; i < rounds; i++) {
       lock.acquireSync();
-      words[8] = (words[8] as number) + 1;
+      words[COUNT] = (words[COUNT] as number) + 1;
       lock.release();
     }
   },
   lockGuard({ words, lock }, _side, rounds) {
     for (let i = 0; i < rounds; i++) {
       const guard = lock.acquireSync();
-      words[8] = (words[8] as number) + 1;
+      words[COUNT] = (words[COUNT] as number) + 1;
       guard.release();
     }
   },
@@ -102,6 +150,12 @@ const TASKS: Record<string, (shared: Shared, side: number, rounds: number) => vo
   },
   rawPark({ words }, side, rounds) {
     rawPingPong(words, side, rounds, 0);
+  },
+  rawConditionSpin({ words }, side, rounds) {
+    rawCondition(words, side, rounds, SPIN);
+  },
+  rawConditionPark({ words }, side, rounds) {
+    rawCondition(words, side, rounds, 0);
   },
   semaphore({ semaphores }, side, rounds) {
     const [own, other] = [semaphores[side], semaphores[1 - side]] as [Semaphore, Semaphore];

@@ -12,9 +12,10 @@ import { join, sep } from "node:path";
 import { BUILD, buildPackage, compile, packPackage, runTool } from "./build_package.ts";
 import { ROOT } from "./runtimes.ts";
 
-/** What is compiled, as far as it exists. The tooling's own tests (tests/scripts) need the checkout and stay out. */
+/** What is compiled, as far as it exists. The tooling's own tests need the checkout and stay out. */
 const SOURCES = ["mod.ts", "src", "tests", "examples"];
-const LEFT_OUT = [join(ROOT, "tests", "scripts")];
+const TOOLING = ["tests/scripts", "tests/bench"];
+const LEFT_OUT = TOOLING.map((path) => join(ROOT, path));
 
 /** Builds build/node20 anew and resolves to its path. */
 export async function prepareNode20(): Promise<string> {
@@ -37,7 +38,7 @@ export async function prepareNode20(): Promise<string> {
   cpSync(join(ROOT, "tools", "std-assert"), join(folder, "node_modules", "@std", "assert"), { recursive: true });
 
   const sources = SOURCES.filter((path) => existsSync(join(ROOT, path)));
-  await compile("node20", sources, { outDir: folder, noCheck: true }, ["tests/scripts"]);
+  await compile("node20", sources, { outDir: folder, noCheck: true }, TOOLING);
   for (const path of sources) {
     cpSync(join(ROOT, path), join(folder, path), {
       recursive: true,

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly limit?: number;
   /** Receives output as it comes; stdout and stderr together. */
   readonly onOutput?: (text: string) => void;
+  /** Kills the program and everything it started when it is aborted. */
+  readonly signal?: AbortSignal;
 }
 
 const running = new Set<ChildProcess>();
@@ -82,6 +84,7 @@ export function runProgram(command: string, args: readonly string[], options: Ru
         options.onOutput?.(text);
       });
     }
+    options.signal?.addEventListener("abort", () => killTree(child), { once: true });
     let lingering: NodeJS.Timeout | undefined;
     const finish = (): void => {
       clearTimeout(limit);

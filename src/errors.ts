@@ -7,6 +7,8 @@
  * ├ ProcessError: BootstrapError, WorkerCrashedError(.exitCode)   ├ EncodingError(.path)
  * ├ SyncError: NotOwnerError, OwnerDiedError, DeadlockError(.cycle), BrokenBarrierError
  * ├ PoolError: PoolClosedError, BrokenPoolError, CancelledError, InvalidStateError
+ * ├ QueueError: QueueEmptyError, QueueFullError(.item), QueueClosedError(.item)
+ * ├ ConnectionError: EndOfFileError, BrokenPipeError, ConnectionClosedError   ├ BufferTooShortError(.bytes)
  * ├ TaskResolutionError   ├ TimeoutError   ├ SharedMemoryError   └ UnsupportedRuntimeError
  * ```
  *
@@ -196,6 +198,96 @@ export class SharedMemoryError extends MultiprocessingError {
   }
 }
 
+/** A queue could not do what was asked. */
+export class QueueError extends MultiprocessingError {
+  static {
+    this.prototype.name = "QueueError";
+  }
+}
+
+/** There was no item: none at all for `getNowait()`, none in time for the others. Python: `queue.Empty`. */
+export class QueueEmptyError extends QueueError {
+  static {
+    this.prototype.name = "QueueEmptyError";
+  }
+}
+
+/** There was no room: none at all for `putNowait()`, none in time for the others. Python: `queue.Full`. */
+export class QueueFullError extends QueueError {
+  static {
+    this.prototype.name = "QueueFullError";
+  }
+  /** What could not be put, itself and no copy. */
+  readonly item: unknown;
+
+  /** Makes the error. @param message what was tried and found, @param item what could not be put, @param options the cause. */
+  constructor(message: string, item?: unknown, options?: ErrorOptions) {
+    super(message, options);
+    this.item = item;
+  }
+}
+
+/** The queue is closed: nothing can be put any more, and when all has been got, nothing can be got. */
+export class QueueClosedError extends QueueError {
+  static {
+    this.prototype.name = "QueueClosedError";
+  }
+  /** What could not be put, itself and no copy; undefined where nothing was to be put. */
+  readonly item: unknown;
+
+  /** Makes the error. @param message what was tried and found, @param item what could not be put, @param options the cause. */
+  constructor(message: string, item?: unknown, options?: ErrorOptions) {
+    super(message, options);
+    this.item = item;
+  }
+}
+
+/**
+ * A connection could not do what was asked: it goes the other way, or a message was cut off by the end of its sender.
+ * Python: `OSError`.
+ */
+export class ConnectionError extends MultiprocessingError {
+  static {
+    this.prototype.name = "ConnectionError";
+  }
+}
+
+/** There is nothing left to receive, and nobody who could send any more. Python: `EOFError`. */
+export class EndOfFileError extends ConnectionError {
+  static {
+    this.prototype.name = "EndOfFileError";
+  }
+}
+
+/** Nobody who could receive it is left. Python: `BrokenPipeError`. */
+export class BrokenPipeError extends ConnectionError {
+  static {
+    this.prototype.name = "BrokenPipeError";
+  }
+}
+
+/** The connection was closed here. Python: `OSError("handle is closed")`. */
+export class ConnectionClosedError extends ConnectionError {
+  static {
+    this.prototype.name = "ConnectionClosedError";
+  }
+}
+
+/** A message was longer than the memory that was given for it. Python: `BufferTooShort`. */
+export class BufferTooShortError extends MultiprocessingError {
+  static {
+    this.prototype.name = "BufferTooShortError";
+  }
+  /** The message. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+
+  /** Makes the error. @param message what was tried and found, @param bytes the message, @param options the cause. */
+  constructor(message: string, bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0), options?: ErrorOptions) {
+    super(message, options);
+    this.bytes = bytes;
+  }
+}
+
 /** Our classes by name, for errors that come from another process. */
 export const ERROR_CLASSES: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
   [
@@ -218,5 +310,14 @@ export const ERROR_CLASSES: ReadonlyMap<string, { readonly prototype: Error }> =
     DeadlockError,
     BrokenBarrierError,
     SharedMemoryError,
+    QueueError,
+    QueueEmptyError,
+    QueueFullError,
+    QueueClosedError,
+    ConnectionError,
+    EndOfFileError,
+    BrokenPipeError,
+    ConnectionClosedError,
+    BufferTooShortError,
   ].map((type) => [type.prototype.name, type]),
 );

@@ -14,3 +14,7 @@ import "./shared/value.ts";
 import "./shared/array.ts";
 import "./shared/shared_memory.ts";
 import "./shared/shareable_list.ts";
+import "./channel/connection.ts";
+import "./channel/queue.ts";
+import "./channel/joinable_queue.ts";
+import "./channel/simple_queue.ts";

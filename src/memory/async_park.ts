@@ -18,7 +18,7 @@
  *            delays it; sleepers elsewhere look for themselves when their slice is over, at most 100 ms later.
  * @module
  */
-import { load, notify, type SharedWords, waitAsync } from "./atomics.ts";
+import { fetchAdd, load, notify, type SharedWords, waitAsync } from "./atomics.ts";
 import { now, StopRequested, type Waiter } from "./park.ts";
 import { selfAgent } from "./self.ts";
 
@@ -58,6 +58,15 @@ function deactivate(bell: AsyncBell): void {
   if (!active.delete(bell) || active.size > 0) return;
   stopTimer(ticker);
   ticker = undefined;
+}
+
+/**
+ * Wakes one asynchronous waiter, of whatever agent, that waits for a change of a counter.
+ * WRAP  harmless: a waiter would have to miss 2^32 of them between two of its own instructions
+ */
+export function ring(words: SharedWords, index: number): void {
+  fetchAdd(words, index, 1);
+  notify(words, index, 1);
 }
 
 /** The sleepers of this agent at one word. */

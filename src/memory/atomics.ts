@@ -13,6 +13,17 @@
 /** The words that agents share: views on a `SharedArrayBuffer`. */
 export type SharedWords = Int32Array<SharedArrayBuffer>;
 
+/** Where one cache line ends and the next begins, at the least, in bytes. */
+const LINE = 64;
+
+/**
+ * New words, all 0. They take a whole cache line at least, so that two objects that were made one after the other are
+ * not in each other's way: agents that write neighbouring words take the line away from each other every time.
+ */
+export function newWords(bytes: number): SharedWords {
+  return new Int32Array(new SharedArrayBuffer(Math.max(bytes, LINE)));
+}
+
 /** How a blocking wait ended. */
 export type WaitResult = "ok" | "not-equal" | "timed-out";
 

@@ -12,24 +12,22 @@
  * @module
  */
 import type { TaskReference } from "../tasks/reference.ts";
-import { type Packed, unpack } from "../transport/handles.ts";
-import type { ChunkMode, Payload, WireResult } from "../transport/protocol.ts";
-import { decodeError } from "../transport/remote_error.ts";
+import type { Errors, Lane, Outgoing } from "../transport/lane.ts";
 import { CancelledError } from "../errors.ts";
-import { nextChunkSize } from "./chunking.ts";
-import { type AsyncResult, type ResultSource, resultSource } from "./result.ts";
+import type { ChunkMode } from "../transport/protocol.ts";
+import { decodeError } from "../transport/remote_error.ts";
+import { nextChunkSize, type Pace } from "./chunking.ts";
+import { type AsyncResult, type Cancellable, makeResult, reject, resolve } from "./result.ts";
 
 /** What a job knows of its pool when it cuts a chunk. */
 export interface Share {
   /** Tasks that run at a time: workers × concurrency. */
   readonly parallel: number;
-  /** Measured time of one call of this function, in ms. */
-  readonly itemMs: number | undefined;
   /** The most items that the worker may still get. */
   readonly limit: number;
 }
 
-/** Some calls that go to a worker together. */
+/** Some calls that go to a worker together. The scheduler keeps its books in it. */
 export interface Chunk {
   readonly job: Job;
   /** The place of its first item in the input. */
@@ -38,32 +36,56 @@ export interface Chunk {
   readonly count: number;
   /** How often it may still be run again after its worker died. */
   retries: number;
+  /** The worker that has it, its slot there, and its place in the order in which that worker was given its chunks. */
+  holder: object | undefined;
+  slot: number;
+  order: number;
+  /** How long it will take, in ms, as far as that was known when it was sent. */
+  cost: number;
 }
 
-/** What crosses for a chunk. */
-export interface ChunkData {
-  readonly items: Payload;
-  readonly transfer: readonly unknown[] | undefined;
+/** A chunk that nobody has. */
+export function chunkOf(job: Job, start: number, count: number, retries: number): Chunk {
+  return { job, start, count, retries, holder: undefined, slot: 0, order: 0, cost: 0 };
+}
+
+/** A value that is ready to be sent: as it is, or with descriptions of its shared objects. */
+export interface Sendable {
+  readonly value: unknown;
+  readonly handles: boolean;
+}
+
+/** Who has a job: its scheduler. */
+export interface JobOwner {
+  /** Drops what of it has not started; false when nothing was dropped. */
+  cancel(job: Job): boolean;
+  /** Told once, when it is settled. */
+  onSettled(job: Job): void;
 }
 
 /** What every job has. */
-export abstract class Job {
+export abstract class Job implements Outgoing<TaskReference>, Cancellable {
   readonly reference: TaskReference;
-  readonly mode: ChunkMode;
+  abstract readonly mode: ChunkMode;
   /** Whether items after one that fails are still run. */
   abstract readonly keepGoing: boolean;
   /** Whether nothing of it is awaited any more. */
   settled = false;
-  /** Called once, when it settles. */
-  readonly whenSettled: (() => void)[] = [];
   /** Chunks that are out. */
   outstanding = 0;
+  /** Whether it stands in the scheduler's queue. */
+  queuing = false;
+  /** How long its calls take. */
+  readonly pace: Pace;
+  /** Who has it. */
+  owner: JobOwner | undefined = undefined;
   protected readonly retries: number;
+  #listeners: (() => void)[] | undefined = undefined;
 
-  /** @param reference the function, @param mode how items become arguments, @param retries for each chunk. */
-  constructor(reference: TaskReference, mode: ChunkMode, retries: number) {
+  /** @param reference the function, @param pace its pace, @param retries for each chunk. */
+  constructor(reference: TaskReference, pace: Pace, retries: number) {
     this.reference = reference;
-    this.mode = mode;
+    this.pace = pace;
     this.retries = retries;
   }
 
@@ -76,28 +98,38 @@ export abstract class Job {
   abstract get queued(): number;
   /** The next chunk; undefined when there is none now. */
   abstract take(share: Share): Chunk | undefined;
-  /** What to send for a chunk. */
-  abstract data(chunk: Chunk): ChunkData;
-  /** Whether {@linkcode Job.data} can be called again for it: not after memory was transferred. */
+  /** Sends a chunk: its slot, or FULL. */
+  abstract send(lane: Lane<TaskReference>, chunk: Chunk): number;
+  /** Whether a chunk can be sent again: not after memory was transferred. */
   abstract canResend(chunk: Chunk): boolean;
-  /** A chunk came back. */
-  abstract complete(chunk: Chunk, result: WireResult, processName: string): void;
+  /** A chunk came back, see `LaneEvents.onResult`. */
+  abstract complete(chunk: Chunk, value: unknown, errors: Errors | undefined, processName: string): void;
   /** A chunk will not come back. */
   abstract fail(chunk: Chunk, error: unknown): void;
   /** Gives up: nothing more of it is awaited. */
   abstract abandon(error: unknown): void;
-  /** Drops what has not started, see `AsyncResult.cancel`; false when nothing was dropped. Set by the scheduler. */
-  cancel: () => boolean = () => false;
+
+  /** Drops what has not started, see `AsyncResult.cancel`; false when nothing was dropped. */
+  cancel(): boolean {
+    return this.owner?.cancel(this) ?? false;
+  }
+
+  /** Calls `listener` once, when it settles. */
+  whenSettled(listener: () => void): void {
+    (this.#listeners ??= []).push(listener);
+  }
 
   /** The same chunk in pieces of one call each, so that one that ends its worker does not take the others along. */
   split(chunk: Chunk): Chunk[] {
-    return Array.from({ length: chunk.count }, (_, i) => ({ ...chunk, start: chunk.start + i, count: 1 }));
+    return Array.from({ length: chunk.count }, (_, i) => chunkOf(this, chunk.start + i, 1, chunk.retries));
   }
 
   /** To be called once. */
   protected settle(): void {
     this.settled = true;
-    for (const listener of this.whenSettled) listener();
+    this.owner?.onSettled(this);
+    if (this.#listeners === undefined) return;
+    for (const listener of this.#listeners) listener();
   }
 }
 
@@ -109,31 +141,55 @@ export function cancelled(name: string): CancelledError {
   return new CancelledError(`${name || "The task"} was cancelled before all of it had started.`);
 }
 
-/** Live values from a payload. */
-export function receivePayload(payload: Payload | undefined): unknown {
-  if (payload === undefined) return undefined;
-  return payload.handles ? unpack(payload.value) : payload.value;
-}
-
-/** One call: `pool.apply`. */
-export class ApplyJob extends Job {
-  readonly keepGoing = false;
-  readonly #args: Packed;
+/** One call: `pool.apply`. It is its own and only chunk, and as small as can be: there may be 100,000 of them. */
+export class ApplyJob extends Job implements Chunk {
+  override retries: number;
+  holder: object | undefined = undefined;
+  slot = 0;
+  order = 0;
+  cost = 0;
+  /** What the caller gets. */
+  readonly result: AsyncResult<unknown>;
+  readonly #args: unknown;
+  readonly #handles: boolean;
   readonly #transfer: readonly unknown[] | undefined;
-  readonly #source: ResultSource<unknown>;
   #taken = false;
 
   /** @param args the arguments, ready to be sent. */
-  constructor(reference: TaskReference, args: Packed, transfer: readonly unknown[] | undefined, retries: number) {
-    super(reference, "apply", retries);
+  constructor(
+    reference: TaskReference,
+    pace: Pace,
+    args: unknown,
+    handles: boolean,
+    transfer: readonly unknown[] | undefined,
+    retries: number,
+  ) {
+    super(reference, pace, retries);
+    this.retries = retries;
     this.#args = args;
+    this.#handles = handles;
     this.#transfer = transfer;
-    this.#source = resultSource<unknown>(() => this.cancel());
+    this.result = makeResult(this);
   }
 
-  /** What the caller gets. */
-  get result(): AsyncResult<unknown> {
-    return this.#source.result;
+  get mode(): "apply" {
+    return "apply";
+  }
+
+  get keepGoing(): false {
+    return false;
+  }
+
+  get start(): 0 {
+    return 0;
+  }
+
+  get count(): 1 {
+    return 1;
+  }
+
+  get job(): this {
+    return this;
   }
 
   get queued(): number {
@@ -143,24 +199,31 @@ export class ApplyJob extends Job {
   take(share: Share): Chunk | undefined {
     if (this.#taken || share.limit < 1) return undefined;
     this.#taken = true;
-    return { job: this, start: 0, count: 1, retries: this.retries };
+    return this;
   }
 
-  data(): ChunkData {
-    return { items: this.#args, transfer: this.#transfer };
+  /** It is sent without having been queued. */
+  takeNow(): void {
+    this.#taken = true;
+  }
+
+  send(lane: Lane<TaskReference>): number {
+    return lane.send(this, this.#args, this.#handles, this.#transfer);
   }
 
   canResend(): boolean {
     return this.#transfer === undefined || this.#transfer.length === 0;
   }
 
-  complete(_chunk: Chunk, result: WireResult, processName: string): void {
-    const failure = result.errors[0];
-    try {
-      if (failure === undefined) this.#source.resolve(receivePayload(result.result));
-      else this.#source.reject(decodeError(failure[1], processName));
-    } catch (error) {
-      this.#source.reject(error);
+  complete(_chunk: Chunk, value: unknown, errors: Errors | undefined, processName: string): void {
+    if (errors === undefined) {
+      resolve(this.result, value);
+    } else {
+      try {
+        reject(this.result, decodeError((errors[0] as Errors[number])[1], processName));
+      } catch (error) {
+        reject(this.result, error);
+      }
     }
     this.settle();
   }
@@ -170,7 +233,8 @@ export class ApplyJob extends Job {
   }
 
   abandon(error: unknown): void {
-    this.#source.reject(error);
+    if (this.settled) return;
+    reject(this.result, error);
     this.settle();
   }
 }
@@ -194,14 +258,17 @@ export type TypedArray =
 
 /** One function over an array: `pool.map` and `pool.starmap`. */
 export class MapJob extends Job {
+  readonly mode: "map" | "starmap";
   readonly keepGoing = false;
   readonly #items: Items;
   readonly #handles: boolean;
   readonly #chunkSize: number | undefined;
   readonly #transfer: readonly unknown[] | undefined;
   readonly #sharing: boolean;
+  readonly #copied: boolean;
   readonly #onProgress: ProgressListener | undefined;
-  readonly #source: ResultSource<unknown[]>;
+  /** What the caller gets. */
+  readonly result: AsyncResult<unknown[]>;
   readonly #results: unknown[];
   #sent = 0;
   #done = 0;
@@ -209,6 +276,7 @@ export class MapJob extends Job {
   /** @param items what to map, ready to be sent. */
   constructor(
     reference: TaskReference,
+    pace: Pace,
     mode: "map" | "starmap",
     items: { readonly value: Items; readonly handles: boolean },
     options: {
@@ -218,26 +286,25 @@ export class MapJob extends Job {
       readonly sharing: boolean;
       readonly retries: number;
       readonly onProgress: ProgressListener | undefined;
+      /** Whether a lane copies what it sends at once, so that no copy has to be made before. */
+      readonly copied: boolean;
     },
   ) {
-    super(reference, mode, options.retries);
+    super(reference, pace, options.retries);
+    this.mode = mode;
     this.#items = items.value;
     this.#handles = items.handles;
     this.#chunkSize = options.chunkSize;
     this.#transfer = options.transfer;
     this.#sharing = options.sharing;
+    this.#copied = options.copied;
     this.#onProgress = options.onProgress;
     this.#results = new Array(items.value.length);
-    this.#source = resultSource<unknown[]>(() => this.cancel());
+    this.result = makeResult<unknown[]>(this);
     if (items.value.length === 0) {
       this.settled = true;
-      this.#source.resolve([]);
+      resolve(this.result, []);
     }
-  }
-
-  /** What the caller gets. */
-  get result(): AsyncResult<unknown[]> {
-    return this.#source.result;
   }
 
   get queued(): number {
@@ -248,45 +315,48 @@ export class MapJob extends Job {
     const total = this.#items.length;
     const remaining = total - this.#sent;
     if (remaining === 0 || share.limit < 1) return undefined;
-    const size = this.#chunkSize ?? nextChunkSize(remaining, total, share.parallel, share.itemMs);
+    const size = this.#chunkSize ?? nextChunkSize(remaining, total, share.parallel, this.pace.itemMs);
     const count = Math.min(size, remaining, share.limit);
-    const chunk: Chunk = { job: this, start: this.#sent, count, retries: this.retries };
+    const chunk = chunkOf(this, this.#sent, count, this.retries);
     this.#sent += count;
     return chunk;
   }
 
-  data(chunk: Chunk): ChunkData {
+  send(lane: Lane<TaskReference>, chunk: Chunk): number {
     const { start, count } = chunk;
     const items = this.#items;
     if (!ArrayBuffer.isView(items)) {
       const transfer = this.#transfer === undefined ? undefined : transferOf(items, start, count, this.#transfer);
-      return { items: { value: items.slice(start, start + count), handles: this.#handles }, transfer };
+      return lane.send(this, items.slice(start, start + count), this.#handles, transfer);
     }
-    // Shared memory is given as it is. Other memory is copied once, and the copy moves.
-    if (items.buffer instanceof SharedArrayBuffer) {
-      return { items: { value: items.subarray(start, start + count), handles: false }, transfer: undefined };
-    }
+    // Shared memory is given as it is. Other memory is copied once, and what message takes the copy moves it.
+    const view = items.subarray(start, start + count);
+    if (this.#copied || items.buffer instanceof SharedArrayBuffer) return lane.send(this, view, false, undefined);
     const copy = copyOf(items, start, count);
-    return { items: { value: copy, handles: false }, transfer: this.#sharing ? [copy.buffer] : undefined };
+    return lane.send(this, copy, false, this.#sharing ? [copy.buffer] : undefined);
   }
 
   canResend(): boolean {
     return this.#transfer === undefined || this.#transfer.length === 0;
   }
 
-  complete(chunk: Chunk, result: WireResult, processName: string): void {
-    const failure = result.errors[0];
-    if (failure !== undefined) return this.abandon(decodeError(failure[1], processName));
-    try {
-      const values = receivePayload(result.result) as unknown[];
-      for (let i = 0; i < values.length; i++) this.#results[chunk.start + i] = values[i];
-    } catch (error) {
+  complete(chunk: Chunk, value: unknown, errors: Errors | undefined, processName: string): void {
+    if (errors !== undefined) {
+      let error: unknown;
+      try {
+        error = decodeError((errors[0] as Errors[number])[1], processName);
+      } catch (unreadable) {
+        error = unreadable;
+      }
       return this.abandon(error);
     }
+    const values = value as unknown[];
+    const results = this.#results;
+    for (let i = 0, at = chunk.start; i < values.length; i++, at++) results[at] = values[i];
     this.#done += chunk.count;
     this.#onProgress?.({ done: this.#done, total: this.#items.length });
     if (this.settled || this.#done < this.#items.length) return;
-    this.#source.resolve(this.#results);
+    resolve(this.result, this.#results);
     this.settle();
   }
 
@@ -296,7 +366,7 @@ export class MapJob extends Job {
 
   abandon(error: unknown): void {
     if (this.settled) return;
-    this.#source.reject(error);
+    reject(this.result, error);
     this.settle();
   }
 }

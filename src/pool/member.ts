@@ -7,31 +7,58 @@
  * ```
  * @module
  */
+import type { EncodingError } from "../errors.ts";
+import { now } from "../memory/park.ts";
 import { Child, type ChildExit, type ChildOptions } from "../process/supervisor.ts";
 import type { TaskReference } from "../tasks/reference.ts";
-import { type Lane, MessageLane } from "../transport/lane.ts";
-import type { InitializeMessage, WorkerMessage } from "../transport/protocol.ts";
-import type { EncodingError } from "../errors.ts";
+import { type Errors, FULL, type Lane, type LaneEvents } from "../transport/lane.ts";
+import { MessageLane } from "../transport/message_lane.ts";
+import { RingLane } from "../transport/ring_lane.ts";
+import { unpack } from "../transport/handles.ts";
+import type { InitializeMessage, WireResult, WorkerMessage } from "../transport/protocol.ts";
+import { UNKNOWN } from "./chunking.ts";
 import type { Chunk } from "./job.ts";
+
+/** What a worker says about itself. */
+export type OtherMessage = Exclude<WorkerMessage, { readonly kind: "done" | "memory" }>;
 
 /** What a member tells its scheduler. */
 export interface MemberEvents {
-  onMessage(member: Member, message: WorkerMessage): void;
+  onMessage(member: Member, message: OtherMessage): void;
   onExit(member: Member, exit: ChildExit): void;
   onRefused(member: Member, chunk: Chunk, error: EncodingError): void;
+  /** Chunks came back by message; each has been told by {@linkcode onResult}. */
+  onResults(): void;
+  onResult(
+    member: Member,
+    chunk: Chunk,
+    value: unknown,
+    errors: Errors | undefined,
+    elapsed: number,
+    count: number,
+  ): void;
+  onUnreadable(member: Member, chunk: Chunk, error: unknown): void;
 }
 
 /** One worker. */
-export class Member {
+export class Member implements LaneEvents {
   readonly child: Child;
-  /** What was sent and has not come back, oldest first. */
-  readonly out: Map<number, Chunk> = new Map();
+  /** Its lane, where that is in shared memory. */
+  readonly ring: RingLane<TaskReference> | undefined;
   /** Its life so far; it only goes forward. */
   state: "starting" | "serving" | "retiring" | "gone" = "starting";
   /** Calls that it was given. */
   assigned = 0;
-  /** When it last had nothing to do, in ms of `performance.now()`. */
-  idleSince: number = performance.now();
+  /** Chunks that were sent and have not come back. */
+  count = 0;
+  /** How long they will take, in ms, as far as that is known. */
+  backlog = 0;
+  /** The part of it that it may not know of yet. */
+  fresh = 0;
+  /** Chunks that have come back. */
+  returned = 0;
+  /** When it last had nothing to do, in ms of `performance.now()`; −1: it has had nothing since it was last looked at. */
+  idleSince: number = now();
   /** What the watch over `taskTimeout` last saw: how many calls had begun, and since when it was that many. */
   seenItems = -1;
   seenAt = 0;
@@ -41,23 +68,46 @@ export class Member {
   verdict: unknown;
 
   readonly #lane: Lane<TaskReference>;
-  #dirty = false;
+  readonly #events: MemberEvents;
+  readonly #out: (Chunk | undefined)[] = [];
+  #order = 0;
 
-  /** Starts it. */
-  constructor(options: ChildOptions, first: InitializeMessage<TaskReference>, events: MemberEvents) {
+  /** Starts it. `ring`: with a lane in shared memory. */
+  constructor(
+    options: ChildOptions,
+    first: InitializeMessage<TaskReference>,
+    ring: boolean,
+    events: MemberEvents,
+  ) {
+    this.#events = events;
     this.child = new Child(options, {
-      onMessage: (message) => events.onMessage(this, message),
-      onExit: (exit) => events.onExit(this, exit),
-    });
-    this.child.post(first);
-    this.#lane = new MessageLane<TaskReference>(
-      (message, transfer) => this.child.post(message, transfer),
-      this.child.control,
-      (sequence, error) => {
-        const chunk = this.settle(sequence);
-        if (chunk !== undefined) events.onRefused(this, chunk, error);
+      onMessage: (message) => {
+        if (message.kind === "done") {
+          this.#receive(message.results);
+        } else if (message.kind === "memory") {
+          this.ring?.addMemory(message);
+          events.onResults();
+        } else events.onMessage(this, message);
       },
-    );
+      onExit: (exit) => {
+        // What it had shown before its end counts.
+        this.ring?.drain();
+        this.ring?.close();
+        events.onExit(this, exit);
+      },
+    });
+    if (ring) {
+      this.ring = new RingLane<TaskReference>((message, transfer) => this.child.post(message, transfer), this);
+      this.#lane = this.ring;
+      this.child.post({ ...first, lane: this.ring.memory });
+    } else {
+      this.child.post(first);
+      this.#lane = new MessageLane<TaskReference>(
+        (message, transfer) => this.child.post(message, transfer),
+        this.child.control,
+        (slot, error) => this.onRefused(slot, error),
+      );
+    }
   }
 
   /** Whether it takes work. */
@@ -65,72 +115,86 @@ export class Member {
     return this.state === "starting" || this.state === "serving";
   }
 
-  /** Gives it a chunk, in the next batch. */
-  send(chunk: Chunk): void {
+  /** Gives it a chunk, in the next batch; false when its lane is full. */
+  send(chunk: Chunk): boolean {
     const { job } = chunk;
-    const { items, transfer } = job.data(chunk);
-    const sequence = this.#lane.send({
-      reference: job.reference,
-      mode: job.mode,
-      keepGoing: job.keepGoing,
-      items,
-      transfer,
-    });
-    this.out.set(sequence, chunk);
+    const slot = job.send(this.#lane, chunk);
+    if (slot === FULL) return false;
+    this.#out[slot] = chunk;
+    chunk.holder = this;
+    chunk.slot = slot;
+    chunk.order = this.#order++;
+    const { itemMs } = job.pace;
+    chunk.cost = itemMs === undefined ? UNKNOWN : itemMs * chunk.count;
+    this.backlog += chunk.cost;
+    this.fresh += chunk.cost;
+    this.count++;
     this.assigned += chunk.count;
     job.outstanding++;
-    this.#dirty = true;
+    return true;
   }
 
   /** Sends the batch. */
   flush(): void {
-    if (!this.#dirty) return;
-    this.#dirty = false;
+    this.fresh = 0;
     this.#lane.flush();
   }
 
-  /** A chunk came back. */
-  settle(sequence: number): Chunk | undefined {
-    const chunk = this.out.get(sequence);
-    if (chunk === undefined) return undefined;
-    this.out.delete(sequence);
-    this.#lane.settle(sequence);
-    chunk.job.outstanding--;
-    if (this.out.size === 0) this.idleSince = performance.now();
-    return chunk;
+  onResult(slot: number, value: unknown, errors: Errors | undefined, elapsed: number, count: number): void {
+    const chunk = this.#settle(slot);
+    if (chunk !== undefined) this.#events.onResult(this, chunk, value, errors, elapsed, count);
+  }
+
+  onUnreadable(slot: number, error: unknown): void {
+    const chunk = this.#settle(slot);
+    if (chunk !== undefined) this.#events.onUnreadable(this, chunk, error);
+  }
+
+  onRefused(slot: number, error: EncodingError): void {
+    const chunk = this.#settle(slot);
+    if (chunk !== undefined) this.#events.onRefused(this, chunk, error);
+  }
+
+  /** Takes one chunk back; false when it has started. */
+  revoke(chunk: Chunk): boolean {
+    if (chunk.holder !== this || !this.#lane.revoke(chunk.slot)) return false;
+    this.assigned -= chunk.count;
+    this.#forget(chunk);
+    return true;
   }
 
   /** Takes back up to `most` chunks that have not started and that `wanted` names, the last sent first. */
   takeBack(most: number, wanted: (chunk: Chunk) => boolean): Chunk[] {
     const taken: Chunk[] = [];
-    for (const [sequence, chunk] of [...this.out].reverse()) {
+    for (const chunk of this.chunks().reverse()) {
       if (taken.length >= most) break;
-      if (!wanted(chunk) || !this.#lane.revoke(sequence)) continue;
-      this.assigned -= chunk.count;
-      this.settle(sequence);
-      taken.push(chunk);
+      if (wanted(chunk) && this.revoke(chunk)) taken.push(chunk);
     }
     return taken.reverse();
   }
 
   /** What has started and not come back, as far as can be known. */
   running(): Chunk[] {
-    return [...this.out].filter(([sequence]) => this.#lane.hasStarted(sequence)).map(([, chunk]) => chunk);
+    return this.chunks().filter((chunk) => this.#lane.hasStarted(chunk.slot));
+  }
+
+  /** Calls that were sent and have not come back. */
+  get calls(): number {
+    return this.chunks().reduce((sum, chunk) => sum + chunk.count, 0);
   }
 
   /** Everything that was out when it died, in two parts. */
   remains(): { readonly started: Chunk[]; readonly waiting: Chunk[] } {
     const started: Chunk[] = [];
     const waiting: Chunk[] = [];
-    for (const [sequence, chunk] of this.out) {
-      chunk.job.outstanding--;
-      (this.#lane.hasStarted(sequence) ? started : waiting).push(chunk);
+    for (const chunk of this.chunks()) {
+      (this.#lane.hasStarted(chunk.slot) ? started : waiting).push(chunk);
+      this.#forget(chunk);
     }
-    this.out.clear();
     return { started, waiting };
   }
 
-  /** Whether it can hold another chunk. */
+  /** Whether it may hold another chunk. */
   get hasRoom(): boolean {
     return this.#lane.hasRoom;
   }
@@ -140,5 +204,47 @@ export class Member {
     if (!this.isOpen) return;
     this.state = "retiring";
     this.child.post({ kind: "stop" });
+  }
+
+  #receive(results: readonly WireResult[]): void {
+    for (const { slot, elapsed, count, result, errors } of results) {
+      let value: unknown;
+      try {
+        value = result === undefined ? undefined : result.handles ? unpack(result.value) : result.value;
+      } catch (error) {
+        this.onUnreadable(slot, error);
+        continue;
+      }
+      this.onResult(slot, value, errors.length === 0 ? undefined : errors, elapsed, count);
+    }
+    this.#events.onResults();
+  }
+
+  #settle(slot: number): Chunk | undefined {
+    const chunk = this.#out[slot];
+    if (chunk === undefined) return undefined;
+    this.#lane.settle(slot);
+    this.#forget(chunk);
+    this.returned++;
+    return chunk;
+  }
+
+  #forget(chunk: Chunk): void {
+    this.#out[chunk.slot] = undefined;
+    chunk.holder = undefined;
+    chunk.job.outstanding--;
+    if (--this.count === 0) {
+      this.backlog = 0;
+      this.idleSince = -1;
+    } else {
+      this.backlog -= chunk.cost;
+    }
+  }
+
+  /** What was sent and has not come back, oldest first. */
+  chunks(): Chunk[] {
+    const chunks: Chunk[] = [];
+    for (const chunk of this.#out) if (chunk !== undefined) chunks.push(chunk);
+    return chunks.sort((a, b) => a.order - b.order);
   }
 }

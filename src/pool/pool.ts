@@ -9,8 +9,10 @@ import { until, type WaitOptions } from "../process/waiting.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
 import { referenceOf, type TaskReference } from "../tasks/reference.ts";
 import { pack } from "../transport/handles.ts";
+import { runtime } from "../runtime/current.ts";
+import type { Pace } from "./chunking.ts";
 import { checkRows, itemsOf } from "./input.ts";
-import { ApplyJob, type Items, type Job, MapJob } from "./job.ts";
+import { ApplyJob, type Items, type Job, MapJob, type Sendable } from "./job.ts";
 import { type CallOptions, checkCallOptions, checkPoolOptions, type MapOptions, type PoolOptions } from "./options.ts";
 import { barOf } from "./progress.ts";
 import type { AsyncResult } from "./result.ts";
@@ -25,9 +27,12 @@ export type Input<T> = Iterable<T> | AsyncIterable<T>;
 export type ApplyRest<A extends readonly unknown[]> = [] extends A ? [args?: A, options?: CallOptions]
   : [args: A, options?: CallOptions];
 
+const NO_ARGUMENTS: readonly unknown[] = [];
+const NO_OPTIONS: CallOptions = {};
+
 /** Inputs that `imap` pulls ahead of what was taken: for each call that can run at a time, at least and at most. */
 const LEAST_AHEAD = 2;
-const MOST_AHEAD = 64;
+const MOST_AHEAD = 128;
 
 /** `map` keeps all results, so that an input that never ends has to be noticed at some point. */
 const MAP_LIMIT = 2 ** 24;
@@ -63,6 +68,11 @@ export class Pool {
   readonly #parallel: number;
   readonly #retries: number;
   readonly #sharing: boolean;
+  readonly #rings: boolean;
+  /** What `apply` was called with last: most programs call one function many times. */
+  #lastFunction: unknown;
+  #lastReference: TaskReference | undefined;
+  #lastPace: Pace | undefined;
   #closing = false;
 
   /**
@@ -86,6 +96,7 @@ export class Pool {
     }
     const { initializer, initArgs = [], type = "thread", concurrency = 1 } = options;
     this.#sharing = type === "thread";
+    this.#rings = this.#sharing && runtime.environment("MANYCORE_TRANSPORT") !== "messages";
     this.#parallel = workers * concurrency;
     this.#retries = options.retries ?? 0;
     this.#scheduler = new Scheduler({
@@ -95,6 +106,7 @@ export class Pool {
       maxTasksPerChild: options.maxTasksPerChild ?? Infinity,
       taskTimeout: options.taskTimeout,
       concurrency,
+      rings: this.#rings,
       first: {
         kind: "initialize",
         initializer: initializer === undefined ? undefined : {
@@ -131,15 +143,29 @@ export class Pool {
    * @throws {TypeError} when `fn` cannot be a task, {EncodingError} when an argument cannot be sent,
    *   {PoolClosedError} after `close()`, {BrokenPoolError} when no worker can be started
    */
-  apply<A extends readonly unknown[], R>(fn: (...args: A) => R, ...rest: ApplyRest<A>): AsyncResult<Awaited<R>> {
-    const [args = [], options = {}] = rest as [unknown?, CallOptions?];
-    const reference = this.#begin(fn, options, "Pool.apply");
+  apply<A extends readonly unknown[], R>(fn: (...args: A) => R, ...rest: ApplyRest<A>): AsyncResult<Awaited<R>>;
+  apply(fn: unknown, args: unknown = NO_ARGUMENTS, options: CallOptions = NO_OPTIONS): AsyncResult<never> {
+    if (fn !== this.#lastFunction || fn === undefined || this.#scheduler.refusal !== undefined) {
+      this.#lastReference = this.#begin(fn, options, "Pool.apply");
+      this.#lastPace = this.#scheduler.paceOf(this.#lastReference);
+      this.#lastFunction = fn;
+    } else if (options !== NO_OPTIONS) {
+      checkCallOptions(options, "Pool.apply");
+    }
     if (!Array.isArray(args)) {
       throw new TypeError(`Pool.apply(fn, args): args must be an array such as [1, 2], got ${typeof args}.`);
     }
-    const job = new ApplyJob(reference, pack(args, "args", this.#sharing), options.transfer, this.#retriesFor(options));
-    this.#submit(job, options);
-    return job.result as AsyncResult<Awaited<R>>;
+    let value: unknown = args;
+    let handles = false;
+    if (!this.#rings || !isPlain(args)) ({ value, handles } = this.#prepare(args, "args"));
+    const reference = this.#lastReference as TaskReference;
+    const { transfer, signal, timeout } = options;
+    const retries = transfer === undefined ? this.#retries : this.#retriesFor(options);
+    const job = new ApplyJob(reference, this.#lastPace as Pace, value, handles, transfer, retries);
+    if (signal?.aborted) job.abandon(signal.reason);
+    else this.#scheduler.submitCall(job);
+    if (signal !== undefined || timeout !== undefined) this.#limit(job, options);
+    return job.result as AsyncResult<never>;
   }
 
   /**
@@ -299,8 +325,9 @@ export class Pool {
     let result: AsyncResult<unknown[]>;
     if (known !== undefined) {
       if (mode === "starmap") checkRows(known, what);
-      const packed = pack(known, "items", this.#sharing);
-      const mapped = new MapJob(reference, mode, packed as { value: Items; handles: boolean }, {
+      const ready = this.#prepare(known, "items") as { readonly value: Items; readonly handles: boolean };
+      const mapped = new MapJob(reference, this.#scheduler.paceOf(reference), mode, ready, {
+        copied: this.#rings,
         chunkSize: options.chunkSize,
         transfer: options.transfer,
         sharing: this.#sharing,
@@ -329,7 +356,7 @@ export class Pool {
     }
     // Not by then(): that would hide a rejection that nobody reads.
     if (job.settled) bar.end?.();
-    else if (bar.end !== undefined) job.whenSettled.push(bar.end);
+    else if (bar.end !== undefined) job.whenSettled(bar.end);
     return result;
   }
 
@@ -350,7 +377,7 @@ export class Pool {
     sink.onReleased = () => job.released();
     sink.onReturn = () => this.#scheduler.abandon(job, new PoolClosedError("The iteration was ended."));
     this.#submit(job, options);
-    if (bar.end !== undefined) job.whenSettled.push(bar.end);
+    if (bar.end !== undefined) job.whenSettled(bar.end);
     return sink.iterator();
   }
 
@@ -358,23 +385,37 @@ export class Pool {
     reference: TaskReference,
     items: Input<unknown>,
     sink: Sink,
-    options: Pick<ConstructorParameters<typeof StreamJob>[3], "mode" | "keepGoing" | "chunkSize" | "limit">,
+    options: Pick<ConstructorParameters<typeof StreamJob>[4], "mode" | "keepGoing" | "chunkSize" | "limit">,
   ): StreamJob {
     const ahead = this.#parallel * options.chunkSize;
-    const job: StreamJob = new StreamJob(reference, items, sink, {
+    const job: StreamJob = new StreamJob(reference, this.#scheduler.paceOf(reference), items, sink, {
       ...options,
       retries: this.#retries,
-      sharing: this.#sharing,
+      prepare: this.#rings
+        ? (value, index) => isPrimitive(value) ? { value, handles: false } : this.#prepare(value, `items[${index}]`)
+        : (value, index) => this.#prepare(value, `items[${index}]`),
       window: { least: LEAST_AHEAD * ahead, most: MOST_AHEAD * ahead },
       wake: () => this.#scheduler.wake(job),
     });
     return job;
   }
 
+  /** Makes a value ready to be sent, or refuses it. What a ring takes is encoded as it is, when it is its turn. */
+  #prepare(value: unknown, root: string): Sendable {
+    if (!this.#rings) return pack(value, root, this.#sharing);
+    if (!isPlain(value)) pack(value, root);
+    return { value, handles: false };
+  }
+
   /** Hands a job over, with its signal and time limit. */
-  #submit(job: Job, { signal, timeout }: CallOptions): void {
+  #submit(job: Job, options: CallOptions): void {
+    const { signal } = options;
     if (signal?.aborted) return job.settled ? undefined : job.abandon(signal.reason);
     this.#scheduler.submit(job);
+    this.#limit(job, options);
+  }
+
+  #limit(job: Job, { signal, timeout }: CallOptions): void {
     if (job.settled || (signal === undefined && timeout === undefined)) return;
     const onAbort = (): void => this.#scheduler.abort(job, signal?.reason);
     const timer = timeout === undefined || timeout === Infinity ? undefined : backgroundTimer(
@@ -386,9 +427,28 @@ export class Pool {
       timeout,
     );
     signal?.addEventListener("abort", onAbort, { once: true });
-    job.whenSettled.push(() => {
+    job.whenSettled(() => {
       signal?.removeEventListener("abort", onAbort);
       timer?.clear();
     });
+  }
+}
+
+/** Whether a value, or every argument in an array, is a number, text or the like, that cannot be refused. */
+function isPlain(value: unknown): boolean {
+  if (!Array.isArray(value)) return isPrimitive(value);
+  for (let i = 0; i < value.length; i++) if (!isPrimitive(value[i])) return false;
+  return true;
+}
+
+function isPrimitive(value: unknown): boolean {
+  switch (typeof value) {
+    case "object":
+      return value === null;
+    case "function":
+    case "symbol":
+      return false;
+    default:
+      return true;
   }
 }

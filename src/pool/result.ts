@@ -5,24 +5,44 @@
 import { InvalidStateError, TimeoutError } from "../errors.ts";
 import { until, type WaitOptions } from "../process/waiting.ts";
 
-/** The other end of an {@linkcode AsyncResult}. */
-export interface ResultSource<T> {
-  /** The result. */
-  readonly result: AsyncResult<T>;
-  /** Settles it. */
-  resolve(value: T): void;
-  /** Settles it. */
-  reject(error: unknown): void;
+/** Who can drop work. */
+export interface Cancellable {
+  /** Drops what has not started; false when nothing was dropped. */
+  cancel(): boolean;
 }
 
-let makeSource: (cancel: () => boolean) => ResultSource<unknown>;
+let make: (owner: Cancellable) => AsyncResult<unknown>;
+let resolveResult: (result: AsyncResult<unknown>, value: unknown) => void;
+let rejectResult: (result: AsyncResult<unknown>, error: unknown) => void;
 
-/** Makes a result and its other end. `cancel` is asked to drop what has not started. */
-export function resultSource<T>(cancel: () => boolean): ResultSource<T> {
-  return makeSource(cancel) as ResultSource<T>;
+/** Makes a result; `owner` is asked to drop what has not started. */
+export function makeResult<T>(owner: Cancellable): AsyncResult<T> {
+  return make(owner) as AsyncResult<T>;
 }
 
-type Executor<T> = (resolve: (value: T | PromiseLike<T>) => void, reject: (reason: unknown) => void) => void;
+/** Settles a result; the first time counts. */
+export function resolve<T>(result: AsyncResult<T>, value: T): void {
+  resolveResult(result as AsyncResult<unknown>, value);
+}
+
+/** Settles a result; the first time counts. */
+export function reject<T>(result: AsyncResult<T>, error: unknown): void {
+  rejectResult(result as AsyncResult<unknown>, error);
+}
+
+const PENDING = 0;
+const RESOLVED = 1;
+const REJECTED = 2;
+
+type Resolve = (value: unknown) => void;
+
+// What the last executor was given: a closure for each result would cost more than all the rest of it.
+let lastResolve: Resolve;
+let lastReject: Resolve;
+function capture(resolve: Resolve, reject: Resolve): void {
+  lastResolve = resolve;
+  lastReject = reject;
+}
 
 /**
  * The result of work that was given to a pool: a `Promise` with the methods of Python's `AsyncResult`.
@@ -50,39 +70,41 @@ export class AsyncResult<T> extends Promise<T> {
     return Promise;
   }
 
-  #state: "pending" | "resolved" | "rejected" = "pending";
-  #cancel: () => boolean = () => false;
-
-  /** Only a pool makes results; this is the constructor of `Promise`. */
-  constructor(executor: Executor<T>) {
-    super(executor);
-  }
+  #state: typeof PENDING | typeof RESOLVED | typeof REJECTED = PENDING;
+  #owner: Cancellable | undefined;
+  #resolve: Resolve | undefined;
+  #reject: Resolve | undefined;
 
   static {
-    makeSource = (cancel) => {
-      let settle: { resolve: (value: never) => void; reject: (error: unknown) => void } | undefined;
-      const result = new AsyncResult<never>((resolve, reject) => settle = { resolve, reject });
-      const { resolve, reject } = settle as unknown as NonNullable<typeof settle>;
-      result.#cancel = cancel;
-      return {
-        result,
-        resolve(value) {
-          if (result.#state !== "pending") return;
-          result.#state = "resolved";
-          resolve(value as never);
-        },
-        reject(error) {
-          if (result.#state !== "pending") return;
-          result.#state = "rejected";
-          reject(error);
-        },
-      };
+    // `await` and Promise.all() take a promise as it is when its constructor is Promise, and make another one around it
+    // otherwise: 100 ns a call instead of 260 on V8.
+    Object.defineProperty(this.prototype, "constructor", { value: Promise, configurable: true, writable: true });
+    make = (owner) => {
+      const result = new AsyncResult<unknown>(capture as never);
+      result.#owner = owner;
+      result.#resolve = lastResolve;
+      result.#reject = lastReject;
+      return result;
+    };
+    resolveResult = (result, value) => {
+      if (result.#state !== PENDING) return;
+      result.#state = RESOLVED;
+      const settle = result.#resolve as Resolve;
+      result.#owner = result.#resolve = result.#reject = undefined;
+      settle(value);
+    };
+    rejectResult = (result, error) => {
+      if (result.#state !== PENDING) return;
+      result.#state = REJECTED;
+      const settle = result.#reject as Resolve;
+      result.#owner = result.#resolve = result.#reject = undefined;
+      settle(error);
     };
   }
 
   /** Whether it is settled. It never blocks. */
   ready(): boolean {
-    return this.#state !== "pending";
+    return this.#state !== PENDING;
   }
 
   /**
@@ -90,10 +112,10 @@ export class AsyncResult<T> extends Promise<T> {
    * @throws {InvalidStateError} when it is not settled
    */
   successful(): boolean {
-    if (this.#state === "pending") {
+    if (this.#state === PENDING) {
       throw new InvalidStateError("The result is not ready: await it, or ask ready() first.");
     }
-    return this.#state === "resolved";
+    return this.#state === RESOLVED;
   }
 
   /**
@@ -126,6 +148,6 @@ export class AsyncResult<T> extends Promise<T> {
    * it runs or is done, and the result comes. It never blocks.
    */
   cancel(): boolean {
-    return this.#state === "pending" && this.#cancel();
+    return this.#owner?.cancel() ?? false;
   }
 }

@@ -13,15 +13,21 @@
  * @module
  */
 import { BrokenPoolError, CancelledError, WorkerCrashedError } from "../errors.ts";
-import { runtime } from "../runtime/current.ts";
+import { now } from "../memory/park.ts";
 import { type BackgroundTimer, backgroundTimer } from "../runtime/host.ts";
+import { nextTurn } from "../runtime/turn.ts";
+import { cpuCount } from "../process/current.ts";
 import type { ChildExit, ChildOptions } from "../process/supervisor.ts";
 import type { TaskReference } from "../tasks/reference.ts";
-import type { InitializeMessage, WireResult, WorkerMessage } from "../transport/protocol.ts";
+import { hostLoop, type LoopClient } from "../transport/host_loop.ts";
+import type { Errors } from "../transport/lane.ts";
+import type { InitializeMessage } from "../transport/protocol.ts";
 import { decodeError } from "../transport/remote_error.ts";
-import { windowFor } from "./chunking.ts";
-import { cancelled, type Chunk, type Job } from "./job.ts";
-import { Member, type MemberEvents } from "./member.ts";
+import { AHEAD, HOST_SHARE, Pace, WORTH_WAKING } from "./chunking.ts";
+import { Crew, type CrewOwner } from "./crew.ts";
+import { type ApplyJob, cancelled, type Chunk, type Job, type JobOwner } from "./job.ts";
+import { Member, type MemberEvents, type OtherMessage } from "./member.ts";
+import { JobQueue } from "./queue.ts";
 import { TaskWatch } from "./watch.ts";
 
 /** What a scheduler is told when it is made; all values are checked. */
@@ -32,6 +38,8 @@ export interface SchedulerOptions {
   readonly maxTasksPerChild: number;
   readonly taskTimeout: number | undefined;
   readonly concurrency: number;
+  /** Whether workers have lanes in shared memory. */
+  readonly rings: boolean;
   readonly first: InitializeMessage<TaskReference>;
   /** How the next worker is made. */
   readonly nextChild: () => ChildOptions;
@@ -65,27 +73,40 @@ const HOPELESS = 3;
 /** How long work that was aborted may go on before its worker is ended, in ms: starting another one costs more. */
 const ABORT_GRACE = 50;
 
-/** How long a worker that was told to end may take, in ms. */
-const STOP_GRACE = 2000;
+/** Work that waits at one worker while another has nothing to do is moved when it is more than that, in ms, */
+const WORTH_MOVING = 0.1;
+/** or when the one has not got on for that long, in ms. */
+const PATIENCE = 1;
+
+/** Calls of one turn that are sent together before its end. */
+const BURST = 128;
+
+/** Calls that take less, in ms, may be waited for by spinning. */
+const SOON = 0.02;
 
 /** The scheduler of one pool. */
-export class Scheduler implements MemberEvents {
+export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient {
+  looped = false;
   readonly #options: SchedulerOptions;
-  readonly #members = new Set<Member>();
+  readonly #crew = new Crew(this);
+  readonly #queue = new JobQueue();
   readonly #counts = { completed: 0, failed: 0, crashed: 0, retried: 0, recycled: 0 };
-  readonly #itemMs = new Map<number, number>();
-  #jobs: Job[] = [];
+  readonly #paces = new Map<number, Pace>();
+  /** Jobs of many chunks that are not settled. */
   readonly #live = new Set<Job>();
-  readonly #again: Chunk[] = [];
-  #chunkMs: number | undefined;
+  /** Single calls that are not settled. */
+  #calls = 0;
+  #burst = 0;
+  /** The worker that gets short calls first. */
+  #favourite: Member | undefined;
+  readonly #share: { readonly parallel: number; limit: number };
   #state: "open" | "closed" | "stopping" | "stopped" = "open";
   #broken: BrokenPoolError | undefined;
-  #scheduled = false;
-  #spawning = false;
   #held = false;
+  #lettingGo = false;
   #deathsBeforeReady = 0;
   readonly #watch: TaskWatch | undefined;
-  #reaper: BackgroundTimer | undefined;
+  #patience: BackgroundTimer | undefined;
   #stopped!: () => void;
   /** Resolves when the last worker is gone. */
   readonly stopped: Promise<void>;
@@ -93,13 +114,15 @@ export class Scheduler implements MemberEvents {
   /** Starts the first workers. */
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#share = { parallel: options.workers * options.concurrency, limit: Infinity };
     this.stopped = new Promise((resolve) => this.#stopped = resolve);
     const { taskTimeout, concurrency } = options;
     if (taskTimeout !== undefined) {
       const limits = { taskTimeout, shared: concurrency > 1 };
-      this.#watch = new TaskWatch(limits, this.#members, (member, error) => this.#end(member, error));
+      this.#watch = new TaskWatch(limits, this.#crew.members, (member, error) => this.#end(member, error));
     }
-    this.#spawnMissing();
+    if (options.rings) hostLoop().countCores(cpuCount);
+    this.#crew.spawnMissing();
   }
 
   /** Why no more work is taken: undefined while it is. */
@@ -107,38 +130,71 @@ export class Scheduler implements MemberEvents {
     return this.#broken ?? (this.#state === "open" ? undefined : "closed");
   }
 
-  /** The jobs that are not settled. */
+  /** The jobs of many chunks that are not settled. */
   get jobs(): Iterable<Job> {
     return this.#live;
   }
 
-  /** Takes a job. */
+  /** How long the calls of a function take. */
+  paceOf(reference: TaskReference): Pace {
+    let pace = this.#paces.get(reference.id);
+    if (pace === undefined) this.#paces.set(reference.id, pace = new Pace());
+    return pace;
+  }
+
+  /**
+   * Takes a single call. Where nothing waits before it and a worker has room, it is written into that worker's lane at once.
+   * @throws {EncodingError} when it cannot be sent
+   */
+  submitCall(job: ApplyJob): void {
+    job.owner = this;
+    this.#calls++;
+    const member = this.#options.rings && this.#queue.isEmpty ? this.#memberFor(job.pace) : undefined;
+    if (member === undefined) {
+      this.#queue.add(job);
+    } else {
+      job.takeNow();
+      try {
+        if (!this.#give(member, job)) this.#queue.addFirst(job);
+      } catch (error) {
+        job.owner = undefined;
+        this.#calls--;
+        throw error;
+      }
+      if (++this.#burst >= BURST) this.#sendEarly();
+    }
+    this.#request();
+  }
+
+  /** Takes a job of many chunks. */
   submit(job: Job): void {
     if (job.settled) return;
     this.#live.add(job);
-    job.whenSettled.push(() => this.#drop(job));
-    job.cancel = () => this.#cancel(job);
-    this.#jobs.push(job);
-    this.#schedule();
+    job.owner = this;
+    this.#queue.add(job);
+    this.#request();
   }
 
   /** A job whose {@linkcode Job.take} gave nothing has something again, or wants the program kept alive. */
   wake(job: Job): void {
     if (job.settled) return;
-    if (!this.#jobs.includes(job)) this.#jobs.push(job);
-    this.#schedule();
+    this.#queue.add(job);
+    this.#request();
   }
 
   /** Gives up a job: nothing more of it is started, and what runs is left to its end. */
   abandon(job: Job, error: unknown): void {
-    if (!job.settled) job.abandon(error);
+    if (job.settled) return;
+    job.abandon(error);
+    this.#request();
   }
 
   /** Gives up a job; what of it still runs a moment later is ended with its worker, if that runs nothing else. */
   abort(job: Job, error: unknown): void {
     if (job.settled) return;
-    const busy = new Map([...this.#members].map((member) => [member, member.running()]));
+    const busy = new Map([...this.#crew.members].map((member) => [member, member.running()]));
     job.abandon(error);
+    this.#request();
     backgroundTimer(() => {
       for (const [member, before] of busy) {
         const running = member.running();
@@ -152,7 +208,7 @@ export class Scheduler implements MemberEvents {
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closed";
-    this.#schedule();
+    this.#request();
   }
 
   /** Takes no more jobs, gives up those that it has, and ends the workers by force. */
@@ -160,83 +216,58 @@ export class Scheduler implements MemberEvents {
     if (this.#state === "stopped") return;
     this.#state = "stopping";
     this.#giveUp(new CancelledError("The pool was terminated before this was done."));
-    for (const member of this.#members) member.child.force(-15);
+    for (const member of this.#crew.members) member.child.force(-15);
     this.#settleIfEmpty();
   }
 
   /** Numbers. */
   stats(): PoolStats {
-    let queued = this.#again.reduce((sum, chunk) => sum + chunk.count, 0);
-    for (const job of this.#live) queued += job.queued;
+    let queued = this.#queue.calls;
+    for (const job of this.#live) if (!job.queuing) queued += job.queued;
     let running = 0;
     let idle = 0;
-    for (const member of this.#members) {
-      if (member.out.size === 0) idle++;
-      for (const chunk of member.out.values()) running += chunk.count;
+    for (const member of this.#crew.members) {
+      if (member.count === 0) idle++;
+      running += member.calls;
     }
-    return { workers: this.#members.size, idle, queued, running, ...this.#counts };
+    return { workers: this.#crew.members.size, idle, queued, running, ...this.#counts };
   }
 
   // --- workers -------------------------------------------------------------------------------------
 
-  #open(): Member[] {
-    return [...this.#members].filter((member) => member.isOpen);
-  }
-
   /** As many workers as there is use for: the minimum, and one for each waiting call up to the maximum. */
-  #wanted(): number {
+  wanted(): number {
     if (this.#state === "stopping" || this.#state === "stopped" || this.#broken !== undefined) return 0;
     const { workers, minWorkers, concurrency } = this.#options;
-    let calls = this.#again.length;
-    for (const member of this.#members) if (member.isOpen) calls += member.out.size;
-    for (const job of this.#jobs) {
-      if (calls >= workers * concurrency) break;
-      calls += job.settled ? 0 : job.queued;
-    }
+    if (this.#state === "open" && this.#crew.open.length >= workers) return workers;
+    let calls = this.#queue.callsUpTo(workers * concurrency);
+    for (const member of this.#crew.open) calls += member.count;
     const needed = Math.min(workers, Math.ceil(calls / concurrency));
     return this.#state === "closed" ? needed : Math.max(minWorkers, needed);
   }
 
-  #spawnMissing(): void {
-    if (this.#spawning) return;
-    let open = this.#open().length;
-    while (open < this.#wanted()) {
-      if (!this.#spawn()) return;
-      open++;
-      if (runtime.capabilities.blocksToSpawn && open < this.#wanted()) {
-        // One in a turn, so that the event loop runs in between.
-        this.#spawning = true;
-        backgroundTimer(() => {
-          this.#spawning = false;
-          this.#spawnMissing();
-          this.#dispatch();
-        }, 0);
-        return;
-      }
-    }
-  }
-
-  #spawn(): boolean {
+  /** Starts a worker. */
+  makeMember(): Member | undefined {
     try {
-      const member = new Member(this.#options.nextChild(), this.#options.first, this);
-      if (this.#held) member.child.hold();
-      this.#members.add(member);
-      return true;
+      return new Member(this.#options.nextChild(), this.#options.first, this.#options.rings, this);
     } catch (error) {
-      if (this.#open().length > 0) return false;
-      this.#break("cannot start a worker", error);
-      return false;
+      if (this.#crew.open.length === 0) this.#break("cannot start a worker", error);
+      return undefined;
     }
   }
 
-  onMessage(member: Member, message: WorkerMessage): void {
+  onSpawned(): void {
+    this.#request();
+  }
+
+  onMessage(member: Member, message: OtherMessage): void {
     switch (message.kind) {
       case "ready":
         this.#deathsBeforeReady = 0;
         if (member.state === "starting") member.state = "serving";
-        member.seenAt = performance.now();
+        member.seenAt = now();
         // It may take what was given to others while it started.
-        this.#schedule();
+        this.#request();
         break;
       case "initializer-failed":
         member.cause = decodeError(message.error, member.child.name);
@@ -245,32 +276,55 @@ export class Scheduler implements MemberEvents {
       case "uncaught":
         member.cause = decodeError(message.error, member.child.name);
         break;
-      case "done":
-        for (const result of message.results) this.#complete(member, result);
-        this.#dispatch();
-        break;
     }
   }
 
   onRefused(_member: Member, chunk: Chunk, error: unknown): void {
     this.#counts.failed += chunk.count;
     if (!chunk.job.settled) chunk.job.fail(chunk, error);
-    this.#schedule();
+    this.#request();
+  }
+
+  onUnreadable(member: Member, chunk: Chunk, error: unknown): void {
+    this.onRefused(member, chunk, error);
+  }
+
+  onResult(
+    member: Member,
+    chunk: Chunk,
+    value: unknown,
+    errors: Errors | undefined,
+    elapsed: number,
+    count: number,
+  ): void {
+    const { job } = chunk;
+    if (errors === undefined) {
+      this.#counts.completed += chunk.count;
+    } else {
+      this.#counts.failed += errors.length;
+      if (job.keepGoing) this.#counts.completed += chunk.count - errors.length;
+    }
+    if (elapsed > 0 && count > 0) job.pace.learn(elapsed, count);
+    if (!job.settled) job.complete(chunk, value, errors, member.child.name);
+  }
+
+  onResults(): void {
+    this.#request();
   }
 
   onExit(member: Member, exit: ChildExit): void {
     const expected = member.state === "retiring" || member.verdict !== undefined || this.#state === "stopping";
     const early = member.state === "starting";
     member.state = "gone";
-    this.#members.delete(member);
-    if (this.#held) member.child.letGo();
+    this.#crew.remove(member);
+    if (this.#favourite === member) this.#favourite = undefined;
     if (!expected) this.#counts.crashed++;
     const { started, waiting } = member.remains();
     const cause = member.cause ?? exit.error;
     for (const chunk of started) this.#afterDeath(member, exit, chunk, cause);
     for (const chunk of waiting.reverse()) {
       if (chunk.job.settled) continue;
-      if (chunk.job.canResend(chunk)) this.#again.unshift(chunk);
+      if (chunk.job.canResend(chunk)) this.#queue.addFirst(chunk);
       else chunk.job.fail(chunk, this.#crash(member, exit, chunk, cause, "before"));
     }
     if (early && !expected && ++this.#deathsBeforeReady >= HOPELESS) {
@@ -278,7 +332,7 @@ export class Scheduler implements MemberEvents {
     } else if (early && !expected && this.#options.first.initializer !== undefined) {
       this.#break(`its initializer ended the worker with exit code ${exit.code}`, cause);
     }
-    this.#schedule();
+    this.#request();
     this.#settleIfEmpty();
   }
 
@@ -293,7 +347,7 @@ export class Scheduler implements MemberEvents {
       const pieces = chunk.count > 1 ? job.split(chunk) : [chunk];
       for (const piece of pieces.reverse()) {
         piece.retries--;
-        this.#again.unshift(piece);
+        this.#queue.addFirst(piece);
       }
     } else {
       this.#counts.failed += chunk.count;
@@ -319,6 +373,7 @@ export class Scheduler implements MemberEvents {
     if (member.verdict !== undefined) return;
     member.verdict = verdict;
     if (member.isOpen) member.state = "retiring";
+    this.#crew.refresh();
     member.child.force(-15);
   }
 
@@ -328,204 +383,288 @@ export class Scheduler implements MemberEvents {
     this.#broken = new BrokenPoolError(`The pool cannot work: ${reason}${detail}`, { cause });
     this.#state = "stopping";
     this.#giveUp(this.#broken);
-    for (const member of this.#members) member.child.force(-15);
+    for (const member of this.#crew.members) member.child.force(-15);
     this.#settleIfEmpty();
   }
 
   #giveUp(error: unknown): void {
-    this.#again.length = 0;
-    for (const job of [...this.#live]) job.abandon(error);
-    this.#jobs = [];
+    const jobs = this.#queue.clear();
+    for (const job of this.#live) jobs.add(job);
+    for (const member of this.#crew.members) for (const chunk of member.chunks()) jobs.add(chunk.job);
+    for (const job of jobs) if (!job.settled) job.abandon(error);
   }
 
   // --- work ----------------------------------------------------------------------------------------
 
-  #complete(member: Member, result: WireResult): void {
-    const chunk = member.settle(result.sequence);
-    if (chunk === undefined) return;
-    const { job } = chunk;
-    this.#counts.failed += result.errors.length;
-    this.#counts.completed += job.keepGoing || result.errors.length === 0 ? chunk.count - result.errors.length : 0;
-    this.#learn(job.reference.id, chunk.count, result.elapsed);
-    if (!job.settled) job.complete(chunk, result, member.child.name);
-  }
-
-  #learn(task: number, count: number, elapsed: number): void {
-    const mix = (old: number | undefined, now: number): number => old === undefined ? now : old + (now - old) / 4;
-    this.#itemMs.set(task, mix(this.#itemMs.get(task), elapsed / count));
-    this.#chunkMs = mix(this.#chunkMs, elapsed);
-  }
-
   /** Work that arrives in one turn is sent together at its end. */
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    this.#hold();
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#dispatch();
-    });
+  #request(): void {
+    if (!this.#held) this.#hold();
+    hostLoop().request(this);
   }
 
-  #dispatch(): void {
-    this.#spawnMissing();
-    const { concurrency, maxTasksPerChild, taskTimeout } = this.#options;
-    const members = this.#open().filter((member) => member.assigned < maxTasksPerChild);
-    for (;;) {
-      const member = emptiest(members);
-      if (member === undefined) break;
-      // Without control words what is out counts as started: then only what can run at once is sent.
-      const window = member.child.control === undefined ? concurrency : windowFor(this.#chunkMs, concurrency);
-      if (member.out.size >= window) break;
-      const once = member.child.control === undefined && taskTimeout !== undefined;
-      const chunk = this.#take(once ? 1 : maxTasksPerChild - member.assigned);
-      if (chunk === undefined) break;
-      member.send(chunk);
-      if (member.assigned >= maxTasksPerChild) members.splice(members.indexOf(member), 1);
+  /** Whether results or room are still to come through shared memory. */
+  get expects(): boolean {
+    const { open } = this.#crew;
+    for (let i = 0; i < open.length; i++) {
+      const { ring, count } = open[i] as Member;
+      if (ring !== undefined && (count > 0 || (ring.isHungry && !this.#queue.isEmpty))) return true;
     }
-    this.#balance(members);
-    for (const member of this.#members) member.flush();
-    this.#retireUsed();
-    this.#watch?.start();
-    this.#startReaper();
-    this.#hold();
-    if (this.#state === "closed" && this.#live.size === 0) this.#stop();
+    return false;
   }
 
-  #take(limit: number): Chunk | undefined {
-    for (let at = this.#again.length; at > 0; at--) {
-      const chunk = this.#again.shift() as Chunk;
-      if (chunk.job.settled) continue;
-      if (chunk.count <= limit) return chunk;
-      const pieces = chunk.job.split(chunk);
-      this.#again.unshift(...pieces.slice(1));
-      return pieces[0];
+  /** Whether results may come within microseconds. */
+  get soon(): boolean {
+    const { open } = this.#crew;
+    for (let i = 0; i < open.length; i++) {
+      const { count, backlog } = open[i] as Member;
+      if (count > 0 && backlog < SOON * count) return true;
     }
-    const parallel = this.#options.workers * this.#options.concurrency;
-    for (let at = 0; at < this.#jobs.length; at++) {
-      const job = this.#jobs[at] as Job;
-      const chunk = job.settled ? undefined : job.take({ parallel, itemMs: this.#itemMs.get(job.reference.id), limit });
-      if (chunk !== undefined) {
-        if (at > 0) this.#jobs.splice(0, at);
-        return chunk;
+    return false;
+  }
+
+  hasNews(): boolean {
+    const { open } = this.#crew;
+    for (let i = 0; i < open.length; i++) if ((open[i] as Member).ring?.hasNews) return true;
+    return false;
+  }
+
+  drain(): boolean {
+    let some = false;
+    const { open } = this.#crew;
+    for (let i = 0; i < open.length; i++) {
+      const member = open[i] as Member;
+      if (member.ring?.drain()) some = true;
+      if (this.#options.idleTimeout !== undefined && member.count === 0 && member.idleSince < 0) {
+        member.idleSince = now();
       }
     }
-    // Those that gave nothing have no more; a stream says when it has (`wake`).
-    this.#jobs = [];
-    return undefined;
+    if (some) this.flush();
+    return some;
   }
 
-  /** A worker that has nothing to do gets half of what waits at the one that has most. */
-  #balance(members: readonly Member[]): void {
-    for (const idle of members) {
-      if (idle.out.size > 0 || idle.state !== "serving") continue;
-      const fullest = members.reduce((most, member) => member.out.size > most.out.size ? member : most, idle);
-      const spare = fullest.out.size - this.#options.concurrency;
-      if (spare < 1) return;
-      const room = this.#options.maxTasksPerChild - idle.assigned;
+  flush(): void {
+    this.#burst = 0;
+    const crew = this.#crew;
+    if (crew.open.length < this.#options.workers) crew.spawnMissing();
+    if (!this.#queue.isEmpty) this.#fill();
+    if (crew.open.length > 1) this.#balance(false);
+    for (let i = 0; i < crew.open.length; i++) (crew.open[i] as Member).flush();
+    const { maxTasksPerChild, idleTimeout, minWorkers } = this.#options;
+    if (maxTasksPerChild !== Infinity) this.#retireUsed();
+    this.#watch?.start();
+    if (idleTimeout !== undefined) crew.reap(idleTimeout, minWorkers);
+    if (this.#calls === 0) this.#rest();
+  }
+
+  /** One worker waits with work while another has none: if it does not get on soon, the work is moved. */
+  beforeSleep(): void {
+    if (this.#patience !== undefined || this.#unbalanced() === undefined) return;
+    const before = new Map(this.#crew.open.map((member) => [member, member.returned]));
+    this.#patience = backgroundTimer(() => {
+      this.#patience = undefined;
+      if (this.#crew.open.some((member) => member.count > 0 && member.returned === before.get(member))) {
+        this.#balance(true);
+      }
+      this.#request();
+    }, PATIENCE);
+  }
+
+  /** In the middle of a long burst: workers that are awake go on, and those that sleep are woken for what is worth it. */
+  #sendEarly(): void {
+    this.#burst = 0;
+    for (const member of this.#crew.open) {
+      // Of calls that are shorter than our own part a worker makes short work, and sleeps again: it is woken for many of them.
+      const enough = member.backlog < HOST_SHARE * member.count ? 5 * WORTH_WAKING : WORTH_WAKING;
+      if (member.fresh < enough) member.ring?.show();
+      else member.flush();
+    }
+  }
+
+  /** Gives workers what waits, as far as they have room for it. */
+  #fill(): void {
+    const share = this.#share;
+    for (let job = this.#queue.next(); job !== undefined; job = this.#queue.next()) {
+      const member = this.#memberFor(job.pace);
+      if (member === undefined) return;
+      share.limit = this.#room(member);
+      const chunk = this.#queue.take(share);
+      if (chunk === undefined) return;
+      let given: boolean;
+      try {
+        given = this.#give(member, chunk);
+      } catch (error) {
+        // It was changed after it was given to the pool.
+        this.#counts.failed += chunk.count;
+        if (!chunk.job.settled) chunk.job.fail(chunk, error);
+        continue;
+      }
+      if (!given) return this.#queue.addFirst(chunk);
+    }
+  }
+
+  #give(member: Member, chunk: Chunk): boolean {
+    if (!member.send(chunk)) return false;
+    // A getter of a value may have ended the pool.
+    if (this.#state === "stopping" && !chunk.job.settled) {
+      chunk.job.abandon(this.#broken ?? new CancelledError("The pool was terminated before this was done."));
+    }
+    return true;
+  }
+
+  /** How many calls a worker may still be given. */
+  #room(member: Member): number {
+    const { maxTasksPerChild, taskTimeout } = this.#options;
+    const once = member.child.control === undefined && taskTimeout !== undefined;
+    return once ? 1 : maxTasksPerChild - member.assigned;
+  }
+
+  /** The worker that gets the next chunk; undefined: all have enough. */
+  #memberFor({ itemMs }: Pace): Member | undefined {
+    const { maxTasksPerChild, concurrency } = this.#options;
+    const favourite = this.#favourite;
+    if (favourite?.ring !== undefined && itemMs !== undefined && favourite.isOpen) {
+      const enough = itemMs < HOST_SHARE ? AHEAD : WORTH_WAKING;
+      if (favourite.backlog < enough && favourite.assigned < maxTasksPerChild && favourite.hasRoom) return favourite;
+    }
+    const { open } = this.#crew;
+    let best: Member | undefined;
+    for (let i = 0; i < open.length; i++) {
+      const member = open[i] as Member;
+      if (member.assigned >= maxTasksPerChild || !member.hasRoom) continue;
+      if (best === undefined || member.count < best.count) best = member;
+      else if (member.count === best.count && member.state === "serving" && best.state === "starting") best = member;
+    }
+    if (best === undefined) return undefined;
+    // Without control words what is out counts as started: then only what can run at once is sent.
+    const most = best.child.control === undefined ? concurrency : concurrency + 1;
+    if (best.count >= most && (best.child.control === undefined || itemMs === undefined || best.backlog >= AHEAD)) {
+      return undefined;
+    }
+    return this.#favourite = best;
+  }
+
+  /** A worker that has nothing to do, and the one that has most waiting. */
+  #unbalanced(): { readonly idle: Member; readonly fullest: Member } | undefined {
+    let idle: Member | undefined;
+    let fullest: Member | undefined;
+    const { open } = this.#crew;
+    for (let i = 0; i < open.length; i++) {
+      const member = open[i] as Member;
+      if (member.count === 0 && member.state === "serving") idle = member;
+      if (fullest === undefined || member.count > fullest.count) fullest = member;
+    }
+    if (idle === undefined || fullest === undefined || fullest.count <= this.#options.concurrency) return undefined;
+    return { idle, fullest };
+  }
+
+  /** A worker that has nothing to do gets half of what waits at the one that has most, if that is `forced` or worth it. */
+  #balance(forced: boolean): void {
+    const { concurrency, maxTasksPerChild } = this.#options;
+    for (let tries = this.#crew.open.length; tries > 0; tries--) {
+      const pair = this.#unbalanced();
+      if (pair === undefined || (!forced && pair.fullest.backlog < WORTH_MOVING)) return;
+      const { idle, fullest } = pair;
+      const room = maxTasksPerChild - idle.assigned;
       const moved = fullest.takeBack(
-        Math.ceil(spare / 2),
+        Math.ceil((fullest.count - concurrency) / 2),
         (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
       );
-      for (const chunk of moved) {
-        if (idle.hasRoom && chunk.count <= this.#options.maxTasksPerChild - idle.assigned) idle.send(chunk);
-        else this.#again.unshift(chunk);
+      if (moved.length === 0) return;
+      let at = 0;
+      for (; at < moved.length; at++) {
+        const chunk = moved[at] as Chunk;
+        if (chunk.count > maxTasksPerChild - idle.assigned || !idle.send(chunk)) break;
       }
+      for (let rest = moved.length - 1; rest >= at; rest--) this.#queue.addFirst(moved[rest] as Chunk);
+      if (at === 0) return;
     }
   }
 
   #retireUsed(): void {
     let used = false;
-    for (const member of this.#members) {
-      if (!member.isOpen || member.assigned < this.#options.maxTasksPerChild || member.out.size > 0) continue;
+    for (const member of this.#crew.open) {
+      if (member.assigned < this.#options.maxTasksPerChild || member.count > 0) continue;
       member.retire();
       this.#counts.recycled++;
       used = true;
     }
-    if (used) this.#schedule();
+    if (!used) return;
+    this.#crew.refresh();
+    this.#request();
   }
 
-  #cancel(job: Job): boolean {
-    const waiting = this.#again.some((chunk) => chunk.job === job) || job.queued > 0;
+  /** Drops what of a job has not started, for its caller. */
+  cancel(job: Job): boolean {
+    const waiting = this.#queue.has(job);
     let taken = 0;
-    for (const member of this.#members) taken += member.takeBack(Infinity, (chunk) => chunk.job === job).length;
+    if (job.mode === "apply") {
+      const call = job as ApplyJob;
+      if ((call.holder as Member | undefined)?.revoke(call) === true) taken = 1;
+    } else {
+      for (const member of this.#crew.members) taken += member.takeBack(Infinity, (chunk) => chunk.job === job).length;
+    }
     if (!waiting && taken === 0) return false;
     job.abandon(cancelled(job.reference.name));
+    this.#request();
     return true;
   }
 
-  #drop(job: Job): void {
-    this.#live.delete(job);
-    if (job.outstanding > 0) {
-      for (const member of this.#members) member.takeBack(Infinity, (chunk) => chunk.job === job);
+  /** A job is settled: what of it is still out is of no use. */
+  onSettled(job: Job): void {
+    if (job.mode === "apply") {
+      this.#calls--;
+      if (job.outstanding === 0) return;
+      const call = job as ApplyJob;
+      (call.holder as Member).revoke(call);
+    } else {
+      this.#live.delete(job);
+      if (job.outstanding > 0) {
+        for (const member of this.#crew.members) member.takeBack(Infinity, (chunk) => chunk.job === job);
+      }
     }
-    this.#schedule();
+    this.#request();
   }
 
   // --- time, life ----------------------------------------------------------------------------------
 
-  #startReaper(): void {
-    const { idleTimeout, minWorkers } = this.#options;
-    if (idleTimeout === undefined || this.#reaper !== undefined) return;
-    if (this.#open().length <= minWorkers) return;
-    this.#reaper = backgroundTimer(() => {
-      this.#reaper = undefined;
-      const now = performance.now();
-      let open = this.#open().length;
-      for (const member of this.#members) {
-        if (open <= minWorkers) break;
-        if (!member.isOpen || member.out.size > 0 || now - member.idleSince < idleTimeout) continue;
-        member.retire();
-        open--;
-      }
-      this.#startReaper();
-    }, Math.max(1, idleTimeout));
+  /** No single call is awaited. */
+  #rest(): void {
+    if (this.#state === "closed" && this.#live.size === 0 && this.#queue.next() === undefined) this.#stop();
+    else if (this.#held && !this.#lettingGo && !this.#isNeeded()) {
+      // Not now: what awaited the last result may make the next call. And on Deno whoever lets go in the turn of a wake loses it.
+      this.#lettingGo = true;
+      nextTurn(() => {
+        this.#lettingGo = false;
+        this.#hold();
+      });
+    }
   }
 
   /** The program is kept alive while a call is awaited or workers are being ended, and not by idle workers. */
+  #isNeeded(): boolean {
+    if (this.#state === "stopping" || this.#calls > 0 || this.#queue.hasReturned) return true;
+    for (const job of this.#live) if (job.keepsAlive) return true;
+    return false;
+  }
+
   #hold(): void {
-    let needed = this.#state === "stopping" || this.#again.length > 0;
-    for (const job of this.#live) {
-      if (needed) break;
-      needed = job.keepsAlive;
-    }
-    if (needed === this.#held) return;
-    this.#held = needed;
-    for (const member of this.#members) {
-      if (needed) member.child.hold();
-      else member.child.letGo();
-    }
+    this.#held = this.#isNeeded();
+    this.#crew.hold(this.#held);
   }
 
   #stop(): void {
     this.#state = "stopping";
     this.#hold();
-    for (const member of this.#members) member.retire();
-    const late = [...this.#members];
-    if (late.length > 0) {
-      const timer = backgroundTimer(() => late.forEach((member) => member.child.force(-9)), STOP_GRACE);
-      void this.stopped.then(() => timer.clear());
-    }
+    this.#crew.retireAll(this.stopped);
     this.#settleIfEmpty();
   }
 
   #settleIfEmpty(): void {
-    if (this.#state !== "stopping" || this.#members.size > 0) return;
+    if (this.#state !== "stopping" || this.#crew.members.size > 0) return;
     this.#state = "stopped";
     this.#watch?.stop();
-    this.#reaper?.clear();
+    this.#patience?.clear();
+    this.#crew.end();
     this.#stopped();
   }
-}
-
-function emptiest(members: readonly Member[]): Member | undefined {
-  let best: Member | undefined;
-  for (const member of members) {
-    if (!member.hasRoom) continue;
-    if (best === undefined || member.out.size < best.out.size) best = member;
-    else if (member.out.size === best.out.size && member.state === "serving" && best.state === "starting") {
-      best = member;
-    }
-  }
-  return best;
 }

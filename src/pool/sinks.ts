@@ -5,13 +5,14 @@
 import { TimeoutError } from "../errors.ts";
 import { checkWaitOptions, until, type WaitOptions } from "../process/waiting.ts";
 import type { ProgressListener } from "./job.ts";
-import { type AsyncResult, type ResultSource, resultSource } from "./result.ts";
+import { type AsyncResult, makeResult, reject, resolve } from "./result.ts";
 import type { Outcome, Sink } from "./stream.ts";
 
 /** Collects all results in order; the first error ends it. */
 export class ArraySink implements Sink {
   readonly #values: unknown[] = [];
-  readonly #source: ResultSource<unknown[]>;
+  /** What the caller gets. */
+  readonly result: AsyncResult<unknown[]>;
   readonly #fail: (error: unknown) => void;
   readonly #onProgress: ProgressListener | undefined;
   released = 0;
@@ -19,14 +20,9 @@ export class ArraySink implements Sink {
 
   /** @param cancel what `cancel()` of the result does, @param fail gives up the job. */
   constructor(cancel: () => boolean, fail: (error: unknown) => void, onProgress: ProgressListener | undefined) {
-    this.#source = resultSource<unknown[]>(cancel);
+    this.result = makeResult<unknown[]>({ cancel });
     this.#fail = fail;
     this.#onProgress = onProgress;
-  }
-
-  /** What the caller gets. */
-  get result(): AsyncResult<unknown[]> {
-    return this.#source.result;
   }
 
   deliver(index: number, outcome: Outcome): void {
@@ -37,11 +33,11 @@ export class ArraySink implements Sink {
   }
 
   end(): void {
-    this.#source.resolve(this.#values);
+    resolve(this.result, this.#values);
   }
 
   abandon(error: unknown): void {
-    this.#source.reject(error);
+    reject(this.result, error);
   }
 }
 
@@ -67,11 +63,16 @@ interface Waiter {
 /** Keeps results until the caller takes them. */
 export class IteratorSink implements Sink {
   readonly #ordered: boolean;
-  readonly #arrived = new Map<number, Outcome>();
+  /** What can be taken, the next one at `head`. */
+  #ready: (Outcome | undefined)[] = [];
+  #head = 0;
+  /** What came before its turn. */
+  readonly #early = new Map<number, Outcome>();
+  /** The index that becomes ready next. */
+  #next = 0;
   readonly #waiters: Waiter[] = [];
   readonly #onProgress: ProgressListener | undefined;
   #finished = 0;
-  #next = 0;
   #total = Infinity;
   #abandoned: { readonly error: unknown; told: boolean } | undefined;
   released = 0;
@@ -91,11 +92,16 @@ export class IteratorSink implements Sink {
   }
 
   deliver(index: number, outcome: Outcome): void {
-    // Unordered, they are numbered as they come.
-    this.#arrived.set(this.#ordered ? index : this.#finished, outcome);
     this.#finished++;
+    if (this.#ordered && index !== this.#next) {
+      this.#early.set(index, outcome);
+    } else {
+      this.#ready.push(outcome);
+      this.#next++;
+      if (this.#early.size > 0) this.#takeEarly();
+    }
     this.#onProgress?.({ done: this.#finished, total: undefined });
-    this.#serve();
+    if (this.#waiters.length > 0) this.#serve();
   }
 
   end(total: number): void {
@@ -105,17 +111,17 @@ export class IteratorSink implements Sink {
 
   abandon(error: unknown): void {
     this.#abandoned ??= { error, told: false };
-    this.#arrived.clear();
+    this.#clear();
     this.#serve();
   }
 
   /** What the caller gets. */
   iterator<R>(): ResultIterator<R> {
     const iterator: ResultIterator<R> = {
-      next: (options) => this.#take(options) as Promise<IteratorResult<R, undefined>>,
+      next: (options) => this.#step(options) as Promise<IteratorResult<R, undefined>>,
       return: () => {
         this.#abandoned ??= { error: undefined, told: true };
-        this.#arrived.clear();
+        this.#clear();
         this.onReturn();
         this.#serve();
         return Promise.resolve({ done: true, value: undefined });
@@ -126,6 +132,15 @@ export class IteratorSink implements Sink {
       Object.defineProperty(iterator, Symbol.asyncDispose, { value: () => iterator.return() });
     }
     return iterator;
+  }
+
+  #step(options: WaitOptions | undefined): Promise<IteratorResult<unknown, undefined>> {
+    if (options !== undefined || this.#head === this.#ready.length || this.#waiters.length > 0) {
+      return this.#take(options);
+    }
+    const outcome = this.#shift();
+    this.onReleased();
+    return "error" in outcome ? Promise.reject(outcome.error) : Promise.resolve({ done: false, value: outcome.value });
   }
 
   async #take(options?: WaitOptions): Promise<IteratorResult<unknown, undefined>> {
@@ -151,13 +166,33 @@ export class IteratorSink implements Sink {
     throw failure;
   }
 
+  #shift(): Outcome {
+    const outcome = this.#ready[this.#head] as Outcome;
+    this.#ready[this.#head++] = undefined;
+    if (this.#head === this.#ready.length) [this.#ready, this.#head] = [[], 0];
+    this.released++;
+    return outcome;
+  }
+
+  #takeEarly(): void {
+    for (;;) {
+      const outcome = this.#early.get(this.#next);
+      if (outcome === undefined) return;
+      this.#early.delete(this.#next++);
+      this.#ready.push(outcome);
+    }
+  }
+
+  #clear(): void {
+    [this.#ready, this.#head] = [[], 0];
+    this.#early.clear();
+  }
+
   #serve(): void {
     let taken = false;
     while (this.#waiters.length > 0) {
-      const outcome = this.#arrived.get(this.#next);
-      if (outcome !== undefined) {
-        this.#arrived.delete(this.#next++);
-        this.released++;
+      if (this.#head < this.#ready.length) {
+        const outcome = this.#shift();
         taken = true;
         const waiter = this.#waiters.shift() as Waiter;
         if ("error" in outcome) waiter.reject(outcome.error);

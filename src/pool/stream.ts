@@ -12,10 +12,10 @@
  * @module
  */
 import type { TaskReference } from "../tasks/reference.ts";
-import { pack, type Packed } from "../transport/handles.ts";
-import type { WireResult } from "../transport/protocol.ts";
+import type { Errors, Lane, Outgoing } from "../transport/lane.ts";
 import { decodeError } from "../transport/remote_error.ts";
-import { type Chunk, type ChunkData, Job, receivePayload, type Share } from "./job.ts";
+import type { Pace } from "./chunking.ts";
+import { type Chunk, Job, type Sendable, type Share } from "./job.ts";
 
 /** What became of one input. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
@@ -40,8 +40,8 @@ export interface StreamOptions {
   readonly keepGoing: boolean;
   readonly chunkSize: number;
   readonly retries: number;
-  /** Whether the receivers share memory with us. */
-  readonly sharing: boolean;
+  /** Makes an item ready to be sent. */
+  readonly prepare: (value: unknown, index: number) => Sendable;
   /** The fewest and the most inputs ahead. */
   readonly window: { readonly least: number; readonly most: number };
   /** Tells the scheduler that there is something to take, or to wait for. */
@@ -57,14 +57,44 @@ type Source =
   | { readonly kind: "sync"; readonly iterator: Iterator<unknown> }
   | { readonly kind: "async"; readonly iterator: AsyncIterator<unknown> };
 
+/** Some items of a stream. They stay with their chunk, in case that it has to be sent again. */
+class StreamChunk implements Chunk {
+  readonly job: StreamJob;
+  readonly start: number;
+  readonly items: readonly Sendable[];
+  retries: number;
+  holder: object | undefined = undefined;
+  slot = 0;
+  order = 0;
+  cost = 0;
+
+  constructor(job: StreamJob, start: number, items: readonly Sendable[], retries: number) {
+    this.job = job;
+    this.start = start;
+    this.items = items;
+    this.retries = retries;
+  }
+
+  get count(): number {
+    return this.items.length;
+  }
+}
+
 /** A job over an input that is pulled. */
 export class StreamJob extends Job {
+  readonly mode: "map" | "starmap";
   readonly keepGoing: boolean;
   readonly #options: StreamOptions;
   readonly #source: Source;
   readonly #sink: Sink;
-  readonly #data = new Map<number, Packed>();
-  #waiting: { readonly index: number; readonly packed: Packed }[] = [];
+  /** How a chunk of one item is sent: as a call. */
+  readonly #single: Outgoing<TaskReference>;
+  /** Items that were pulled and not taken, and their places in the input. */
+  #waiting: Sendable[] = [];
+  #places: number[] = [];
+  #head = 0;
+  /** Items that were taken and not delivered. */
+  #unfinished = 0;
   #pulled = 0;
   #pulling = false;
   #exhausted = false;
@@ -74,14 +104,17 @@ export class StreamJob extends Job {
   /** @param iterable the input, @param sink where results go. */
   constructor(
     reference: TaskReference,
+    pace: Pace,
     iterable: Iterable<unknown> | AsyncIterable<unknown>,
     sink: Sink,
     options: StreamOptions,
   ) {
-    super(reference, options.mode, options.retries);
+    super(reference, pace, options.retries);
+    this.mode = options.mode;
     this.keepGoing = options.keepGoing;
     this.#options = options;
     this.#sink = sink;
+    this.#single = { reference, mode: "apply", keepGoing: false };
     this.#window = options.window.least;
     // Asked of an object: a string has an iterator, but is none.
     this.#source = Symbol.asyncIterator in Object(iterable)
@@ -91,12 +124,16 @@ export class StreamJob extends Job {
   }
 
   override get keepsAlive(): boolean {
-    return !this.settled && (this.outstanding > 0 || this.#waiting.length > 0 || this.#sink.awaited || this.#open);
+    return !this.settled && (this.outstanding > 0 || this.#inStock > 0 || this.#sink.awaited || this.#open);
   }
 
   get queued(): number {
     if (this.settled) return 0;
-    return this.#waiting.length + (this.#source.kind === "sync" && this.#hasRoom ? 1 : 0);
+    return this.#inStock + (this.#source.kind === "sync" && this.#hasRoom ? 1 : 0);
+  }
+
+  get #inStock(): number {
+    return this.#waiting.length - this.#head;
   }
 
   /** Pulls the input to its end, however slowly results are taken: the pool is joined. */
@@ -113,55 +150,68 @@ export class StreamJob extends Job {
   /** The sink let go of results, so that there may be room. */
   released(): void {
     if (this.settled) return;
+    // Not for each single one: a quarter of the window is pulled and sent together.
+    const ahead = this.#pulled - this.#sink.released;
+    if (this.#unfinished > 0 && !this.#open && ahead > this.#window - (this.#window >> 2)) return;
     if (this.#source.kind === "async") this.#pullAsync();
     this.#options.wake();
   }
 
   take(share: Share): Chunk | undefined {
     const { least, most } = this.#options.window;
-    if (share.itemMs !== undefined) {
-      const ahead = Math.ceil(AHEAD / Math.max(share.itemMs, 1e-3)) * share.parallel;
+    const { itemMs } = this.pace;
+    if (itemMs !== undefined) {
+      const ahead = Math.ceil(AHEAD / Math.max(itemMs, 1e-3)) * share.parallel;
       this.#window = Math.min(most, Math.max(least, ahead));
     }
     const size = Math.min(this.#options.chunkSize, share.limit);
     if (this.#source.kind === "sync") this.#pullSync(this.#source.iterator, size);
-    if (this.#waiting.length === 0 || this.settled) return undefined;
-    // An async input gives what it has: the rest of a chunk may be long in coming.
-    const items = this.#waiting.splice(0, size);
-    const start = (items[0] as { index: number }).index;
-    for (const { index, packed } of items) this.#data.set(index, packed);
-    return { job: this, start, count: items.length, retries: this.retries };
+    if (this.#inStock === 0 || this.settled) return undefined;
+    // An async input gives what it has: the rest of a chunk may be long in coming. Items that were refused leave gaps.
+    const first = this.#places[this.#head] as number;
+    let count = 1;
+    while (count < size && this.#places[this.#head + count] === first + count) count++;
+    const items = this.#waiting.slice(this.#head, this.#head + count);
+    this.#head += count;
+    if (this.#head === this.#waiting.length) [this.#waiting, this.#places, this.#head] = [[], [], 0];
+    this.#unfinished += count;
+    return new StreamChunk(this, first, items, this.retries);
   }
 
-  data(chunk: Chunk): ChunkData {
-    const values: unknown[] = [];
-    let handles = false;
-    for (let i = chunk.start; i < chunk.start + chunk.count; i++) {
-      const packed = this.#data.get(i) as Packed;
-      handles ||= packed.handles;
-      values.push(packed.value);
+  send(lane: Lane<TaskReference>, chunk: Chunk): number {
+    const { items } = chunk as StreamChunk;
+    if (items.length === 1) {
+      const { value, handles } = items[0] as Sendable;
+      return lane.send(this.#single, this.mode === "map" ? [value] : value, handles, undefined);
     }
-    return { items: { value: values, handles }, transfer: undefined };
+    return lane.send(this, items.map((item) => item.value), items.some((item) => item.handles), undefined);
+  }
+
+  override split(chunk: Chunk): Chunk[] {
+    const { start, items, retries } = chunk as StreamChunk;
+    return items.map((item, i) => new StreamChunk(this, start + i, [item], retries));
   }
 
   canResend(): boolean {
     return true;
   }
 
-  complete(chunk: Chunk, result: WireResult, processName: string): void {
-    const errors = new Map(result.errors);
-    let values: unknown[] = [];
-    let unreadable: Outcome | undefined;
-    try {
-      values = receivePayload(result.result) as unknown[] ?? [];
-    } catch (error) {
-      unreadable = { error };
-    }
-    for (let i = 0; i < chunk.count; i++) {
-      const failure = errors.get(i) ?? (result.result === undefined ? result.errors[0]?.[1] : undefined);
-      const outcome = unreadable ??
-        (failure === undefined ? { value: values[i] } : { error: decodeError(failure, processName) });
-      this.#deliver(chunk.start + i, outcome);
+  complete(chunk: Chunk, value: unknown, errors: Errors | undefined, processName: string): void {
+    const { start, count } = chunk;
+    if (errors === undefined) {
+      if (count === 1) this.#deliver(start, { value });
+      else for (let i = 0; i < count; i++) this.#deliver(start + i, { value: (value as unknown[])[i] });
+    } else {
+      const values = value as unknown[] | undefined;
+      const failures = new Map(errors);
+      const whole = values === undefined ? errors[0]?.[1] : undefined;
+      for (let i = 0; i < count; i++) {
+        const failure = failures.get(i) ?? whole;
+        this.#deliver(
+          start + i,
+          failure === undefined ? { value: values?.[i] } : { error: decodeError(failure, processName) },
+        );
+      }
     }
     this.#check();
   }
@@ -174,25 +224,23 @@ export class StreamJob extends Job {
   abandon(error: unknown): void {
     if (this.settled) return;
     this.#stopInput();
-    this.#waiting = [];
-    this.#data.clear();
+    [this.#waiting, this.#places, this.#head] = [[], [], 0];
     this.#sink.abandon(error);
     this.settle();
   }
 
   #deliver(index: number, outcome: Outcome): void {
-    this.#data.delete(index);
+    this.#unfinished--;
     if (!this.settled) this.#sink.deliver(index, outcome);
   }
 
   #check(): void {
     if (this.settled) return;
-    if (this.#exhausted && this.#data.size === 0 && this.#waiting.length === 0) {
+    if (this.#exhausted && this.#unfinished === 0 && this.#inStock === 0) {
       this.#sink.end(this.#pulled);
       this.settle();
-    } else if (this.#hasRoom) {
-      if (this.#source.kind === "async") this.#pullAsync();
-      this.#options.wake();
+    } else if (this.#hasRoom && this.#unfinished === 0) {
+      this.released();
     }
   }
 
@@ -202,7 +250,7 @@ export class StreamJob extends Job {
 
   #accept(value: unknown): void {
     const index = this.#pulled++;
-    const { limit, mode, sharing } = this.#options;
+    const { limit, mode, prepare } = this.#options;
     if (limit !== undefined && index >= limit.count) {
       this.#stopInput();
       return this.abandon(limit.error());
@@ -211,7 +259,8 @@ export class StreamJob extends Job {
       if (mode === "starmap" && !Array.isArray(value)) {
         throw new TypeError(`starmap: item ${index} must be an array of arguments.`);
       }
-      this.#waiting.push({ index, packed: pack(value, `items[${index}]`, sharing) });
+      this.#waiting.push(prepare(value, index));
+      this.#places.push(index);
     } catch (error) {
       this.#sink.deliver(index, { error });
     }
@@ -227,7 +276,7 @@ export class StreamJob extends Job {
   }
 
   #pullSync(iterator: Iterator<unknown>, count: number): void {
-    while (this.#waiting.length < count && this.#hasRoom) {
+    while (this.#inStock < count && this.#hasRoom) {
       let step: IteratorResult<unknown>;
       try {
         step = iterator.next();

@@ -32,7 +32,7 @@ export class TaskWatch {
 
   /** Begins, if there is something to watch; it ends by itself when there is nothing any more. */
   start(): void {
-    if (this.#timer !== undefined || ![...this.#members].some((member) => member.out.size > 0)) return;
+    if (this.#timer !== undefined || ![...this.#members].some((member) => member.count > 0)) return;
     this.#timer = backgroundTimer(() => {
       this.#timer = undefined;
       const now = performance.now();
@@ -52,7 +52,7 @@ export class TaskWatch {
     const { control } = member.child;
     // Without control words only the number of chunks tells, and one call is sent at a time.
     const items = control?.items ?? member.assigned;
-    const nothingRuns = member.out.size === 0 || control?.inside === 0 || member.state !== "serving";
+    const nothingRuns = member.count === 0 || control?.inside === 0 || member.state !== "serving";
     if (items !== member.seenItems || nothingRuns) {
       member.seenItems = items;
       member.seenAt = now;

@@ -2,289 +2,310 @@
  * A pool's worker.
  *
  * ```
- *  messages ──▶ queue ──claim──▶ run (one chunk, or `concurrency` of them while they await) ──▶ outbox ──flush──▶ host
+ *  ring or messages ──▶ Inbox ──claim──▶ run (one chunk, or `concurrency` of them while they await) ──▶ Replies ──flush──▶ host
+ *        ▲                                                                                             │
+ *        └── spin a little, then sleep on the event loop, until the host rings ◀────── nothing more ───┘
  * ```
  *
- * Results go back in batches: when the queue is empty, when {@linkcode FLUSH_AFTER} has passed, and at the exit, so that
- * work that is done is not lost when a later task ends the worker.
+ * The pump runs in one go while there is work, and lets the event loop turn every {@linkcode TURN} ms, for the timers and sockets
+ * of user code. Results are shown to the host when there is nothing more to do, after every few, before work that may take long,
+ * and at the exit, so that work that is done is not lost when a later task ends the worker.
  * @module
  */
-import { TimeoutError } from "../errors.ts";
+import { now } from "../memory/park.ts";
 import { runtime } from "../runtime/current.ts";
 import { onExit } from "../runtime/host.ts";
+import { nextTurn } from "../runtime/turn.ts";
 import { receive, type WorkerSide } from "../process/worker.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import { explainMissing, type ResolvedTask, resolveTask, TaskTable } from "../tasks/resolve.ts";
-import { WorkerState } from "../transport/control.ts";
-import { pack } from "../transport/handles.ts";
-import type { InitializeMessage, Payload, WireChunk, WireResult } from "../transport/protocol.ts";
-import { encodeError, type WireError } from "../transport/remote_error.ts";
+import { BY_MESSAGE, CARRIER_BITS } from "../transport/lane_memory.ts";
+import { APPLY, APPLY_ONE, MODE_BITS } from "../transport/lane_memory.ts";
+import { AWAITS_MESSAGE, CHUNK, LanePort } from "../transport/lane_port.ts";
+import type { InitializeMessage } from "../transport/protocol.ts";
+import { encodeError } from "../transport/remote_error.ts";
+import { Calls, failed, isThenable, type Outcome } from "./calls.ts";
+import { type Inbox, MessageInbox } from "./inbox.ts";
+import { MessageReplies, type Replies, RingReplies } from "./replies.ts";
 
-/** The longest that a finished result waits for others while more chunks run, in ms. */
-const FLUSH_AFTER = 1;
+/** How long the worker may keep its event loop from turning between two chunks, in ms. */
+const TURN = 4;
+
+/** A chunk that takes longer, in ms, is long: it is measured each time, and results are shown before it. */
+const LONG = 0.02;
+
+/** Of short chunks, one in so many is measured, and the results of so many are shown together. */
+const MEASURE_ONE_IN = 32;
+const SHOW_EVERY = 16;
+
+/** A function, and how its chunks are measured. */
+interface Known {
+  readonly id: number;
+  readonly task: ResolvedTask;
+  /** One in so many is measured. */
+  every: number;
+  /** So many until the next one. */
+  left: number;
+}
 
 /** Runs chunks until it is told to stop. */
 export function runPoolWorker(side: WorkerSide): void {
-  const tasks = new TaskTable();
-  let queue: WireChunk[] = [];
-  let head = 0;
-  let ready = false;
-  let concurrency = 1;
-  let taskTimeout: number | undefined;
-  let timed = false;
-  let running = 0;
-  let outbox: WireResult[] = [];
-  let lastFlush = 0;
-  let flushing = false;
-  let pumping = false;
-
-  side.listen((message) => {
-    if (message.kind === "run") {
-      for (const reference of message.references) tasks.learn(reference);
-      if (head === queue.length) [queue, head] = [[], 0];
-      queue.push(...message.chunks);
-      pumpSoon();
-    } else if (message.kind === "initialize") {
-      ({ concurrency, taskTimeout } = message);
-      timed = taskTimeout !== undefined;
-      void initialize(message).then(() => {
-        ready = true;
-        side.post({ kind: "ready" });
-        pumpSoon();
-      });
-    }
-  });
-  onExit(() => {
-    flush();
-    // On Deno messages may still arrive: what they bring belongs to another worker.
-    queue = [];
-    ready = false;
-  });
-
-  async function initialize({ initializer }: InitializeMessage<TaskReference>): Promise<void> {
-    if (initializer === undefined) return;
-    let task: ResolvedTask | undefined;
-    try {
-      task = await resolveTask(initializer.reference);
-      await task.call(...await receive(initializer.args) as unknown[]);
-    } catch (error) {
-      const shown = task === undefined ? error : explainMissing(error, task);
-      side.post({ kind: "initializer-failed", error: encodeError(shown) });
-      side.exit(1);
-    }
-  }
-
-  function pumpSoon(): void {
-    if (!ready || pumping) return;
-    pumping = true;
-    runtime.enterUserCode(() => {
-      pumping = false;
-      if (ready) pump();
-    });
-  }
-
-  function pump(): void {
-    while (running < concurrency && head < queue.length) {
-      const chunk = queue[head++] as WireChunk;
-      if (side.control?.claim(chunk.slot) === false) continue;
-      running++;
-      const result = execute(chunk);
-      if (result instanceof Promise) {
-        void result.then((settled) => {
-          finish(settled);
-          flushSoon();
-          pumpSoon();
-        });
-        continue;
-      }
-      finish(result);
-      if (performance.now() - lastFlush > FLUSH_AFTER) flush();
-    }
-    // While tasks await, theirs and those that are done go together at the end of the turn.
-    if (running === 0) flush();
-    else flushSoon();
-  }
-
-  function finish(result: WireResult): void {
-    running--;
-    outbox.push(result);
-  }
-
-  function flushSoon(): void {
-    if (flushing || outbox.length === 0) return;
-    flushing = true;
-    queueMicrotask(() => {
-      flushing = false;
-      flush();
-    });
-  }
-
-  function flush(): void {
-    lastFlush = performance.now();
-    if (outbox.length === 0) return;
-    const results = outbox;
-    outbox = [];
-    try {
-      side.post({ kind: "done", results });
-    } catch {
-      for (const result of results) postAlone(result);
-    }
-  }
-
-  function postAlone(result: WireResult): void {
-    try {
-      side.post({ kind: "done", results: [result] });
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const failure = encodeError(new TypeError(`Cannot send the result to another process: ${reason}`));
-      side.post({ kind: "done", results: [{ ...result, result: undefined, errors: [[0, failure]] }] });
-    }
-  }
-
-  function execute(chunk: WireChunk): WireResult | Promise<WireResult> {
-    const start = performance.now();
-    const task = tasks.get(chunk.task);
-    const items = receive(chunk.items);
-    if (task instanceof Promise || items instanceof Promise) {
-      return Promise.all([task, items]).then(
-        ([found, live]) =>
-          new Promise<WireResult>((resolve) => {
-            runtime.enterUserCode(() => resolve(watched(chunk, found, live, start)));
-          }),
-        (error) => failed(chunk, error, start),
-      );
-    }
-    return watched(chunk, task, items, start);
-  }
-
-  /** Tells the host's clock when it may run: not while a module is imported, or nothing is there to do. */
-  function watched(
-    chunk: WireChunk,
-    task: ResolvedTask,
-    items: unknown,
-    start: number,
-  ): WireResult | Promise<WireResult> {
-    if (!timed || side.control === undefined) return call(chunk, task, items, start);
-    side.control.addInside(1);
-    const result = call(chunk, task, items, start);
-    if (result instanceof Promise) return result.finally(() => side.control?.addInside(-1));
-    side.control.addInside(-1);
-    return result;
-  }
-
-  function call(chunk: WireChunk, task: ResolvedTask, items: unknown, start: number): WireResult | Promise<WireResult> {
-    const errors: [number, WireError][] = [];
-    const done = (result: Payload | undefined): WireResult => ({
-      sequence: chunk.sequence,
-      elapsed: performance.now() - start,
-      result,
-      errors,
-    });
-    const failure = (index: number, error: unknown): void =>
-      void errors.push([index, encodeError(explainMissing(error, task))]);
-    if (chunk.mode === "apply") {
-      try {
-        const value = begin(task, items as readonly unknown[]);
-        if (!isThenable(value)) return done(pack(value, "result"));
-        return limited(value, task).then((settled) => pack(settled, "result")).then(done, (error) => {
-          failure(0, error);
-          return done(undefined);
-        });
-      } catch (error) {
-        failure(0, error);
-        return done(undefined);
-      }
-    }
-    const inputs = items as ArrayLike<unknown>;
-    const floats = items instanceof Float64Array || items instanceof Float32Array;
-    const results: unknown[] = new Array(inputs.length);
-    let handles = false;
-    const keep = (index: number, value: unknown): void => {
-      const packed = pack(value, `result[${index}]`);
-      handles ||= packed.handles;
-      results[index] = packed.value;
-    };
-    const from = (first: number): WireResult | Promise<WireResult> => {
-      enter();
-      for (let i = first; i < inputs.length; i++) {
-        if (timed) side.control?.beginItem();
-        try {
-          const input = floats ? integral(inputs[i] as number) : inputs[i];
-          const value = chunk.mode === "map" ? task.call(input) : task.call(...input as readonly unknown[]);
-          if (typeof value === "number" || typeof value === "string") {
-            results[i] = value;
-          } else if (isThenable(value)) {
-            leave();
-            return limited(value, task).then((settled) => keep(i, settled)).catch((error) => failure(i, error)).then(
-              () => errors.length > 0 && !chunk.keepGoing ? done(undefined) : from(i + 1),
-            );
-          } else {
-            keep(i, value);
-          }
-        } catch (error) {
-          failure(i, error);
-          if (!chunk.keepGoing) return leave(), done(undefined);
-        }
-      }
-      leave();
-      return done({ value: results, handles });
-    };
-    return from(0);
-  }
-
-  /** User code begins to run. */
-  function enter(): void {
-    if (side.control !== undefined) side.control.state = WorkerState.RUNNING;
-  }
-
-  /** User code returned, or awaits. */
-  function leave(): void {
-    if (side.control !== undefined) side.control.state = WorkerState.IDLE;
-  }
-
-  function begin(task: ResolvedTask, args: readonly unknown[]): unknown {
-    if (timed) side.control?.beginItem();
-    enter();
-    try {
-      return task.call(...args);
-    } finally {
-      leave();
-    }
-  }
-
-  /** Where several tasks share the worker, one that takes too long is given up alone; otherwise the host ends the worker. */
-  async function limited(value: PromiseLike<unknown>, task: ResolvedTask): Promise<unknown> {
-    if (taskTimeout === undefined || concurrency === 1) return await value;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new TimeoutError(`${task.name || "The task"} took longer than taskTimeout (${taskTimeout} ms).`)),
-        taskTimeout,
-      );
-    });
-    try {
-      return await Promise.race([value, limit]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+  new PoolWorker(side);
 }
 
-function failed(chunk: WireChunk, error: unknown, start: number): WireResult {
-  return {
-    sequence: chunk.sequence,
-    elapsed: performance.now() - start,
-    result: undefined,
-    errors: [[0, encodeError(error)]],
+class PoolWorker {
+  readonly #side: WorkerSide;
+  readonly #tasks = new TaskTable();
+  readonly #messages: MessageInbox;
+  #inbox: Inbox;
+  #port: LanePort | undefined;
+  #replies: Replies;
+  #ring: RingReplies | undefined;
+  #calls = new Calls(undefined, true, undefined);
+  #ready = false;
+  #concurrency = 1;
+  #running = 0;
+  #pumping = false;
+  #queued = false;
+  #flushing = false;
+  #known: Known | undefined;
+  readonly #allKnown = new Map<number, Known>();
+  #unseen = 0;
+  #empties = 0;
+  #turnEnd = 0;
+  readonly #enter = (): void => {
+    this.#queued = false;
+    if (this.#ready) this.#pump();
   };
+  readonly #enterTurn = (): void => {
+    this.#turnEnd = now() + TURN;
+    this.#enter();
+  };
+
+  constructor(side: WorkerSide) {
+    this.#side = side;
+    this.#messages = this.#inbox = new MessageInbox(side.control);
+    this.#replies = new MessageReplies((message) => side.post(message));
+    side.listen((message) => {
+      switch (message.kind) {
+        case "run":
+          for (const reference of message.references) this.#tasks.learn(reference);
+          this.#messages.add(message.chunks);
+          return this.#pumpSoon(true);
+        case "ticket":
+          this.#port?.addTicket(message.items);
+          return this.#pumpSoon(true);
+        case "memory":
+          this.#port?.addMemory(message);
+          return this.#pumpSoon(true);
+        case "initialize":
+          return void this.#initialize(message);
+      }
+    });
+    onExit(() => {
+      this.#replies.flushAll();
+      this.#messages.clear();
+      this.#ready = false;
+    });
+  }
+
+  async #initialize(message: InitializeMessage<TaskReference>): Promise<void> {
+    const side = this.#side;
+    const { concurrency, taskTimeout, lane, initializer } = message;
+    this.#concurrency = concurrency;
+    this.#calls = new Calls(taskTimeout, concurrency === 1, side.control);
+    if (lane !== undefined) {
+      this.#port = new LanePort(lane, () => this.#pumpSoon(true), (made) => side.post(made));
+      this.#inbox = this.#port;
+      this.#replies = this.#ring = new RingReplies(this.#port, (reply) => side.post(reply));
+    }
+    if (initializer !== undefined) {
+      let task: ResolvedTask | undefined;
+      try {
+        task = await resolveTask(initializer.reference);
+        await task.call(...await receive(initializer.args) as unknown[]);
+      } catch (error) {
+        const shown = task === undefined ? error : explainMissing(error, task);
+        side.post({ kind: "initializer-failed", error: encodeError(shown) });
+        side.exit(1);
+      }
+    }
+    this.#ready = true;
+    side.post({ kind: "ready" });
+    this.#pumpSoon(true);
+  }
+
+  /** `fresh`: this is the beginning of a turn of the event loop, and no continuation of what the pump itself began. */
+  #pumpSoon(fresh: boolean): void {
+    if (!this.#ready || this.#queued || this.#pumping) return;
+    const start = now();
+    if (fresh) this.#turnEnd = start + TURN;
+    else if (start > this.#turnEnd) return this.#pumpNextTurn();
+    this.#queued = true;
+    runtime.enterUserCode(this.#enter);
+  }
+
+  #pumpNextTurn(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    nextTurn(this.#enterTurn);
+  }
+
+  #pump(): void {
+    this.#pumping = true;
+    const inbox = this.#inbox;
+    inbox.wake();
+    const blocked = this.#show() ? this.#runAll(inbox) : BLOCKED;
+    this.#pumping = false;
+    if (blocked === YIELD || !inbox.sleep(blocked === NO_WORK)) this.#pumpNextTurn();
+  }
+
+  /** Runs what there is; why it stopped. */
+  #runAll(inbox: Inbox): typeof YIELD | typeof NO_WORK | typeof BLOCKED {
+    for (;;) {
+      while (this.#running < this.#concurrency) {
+        const found = inbox.look();
+        if (found !== CHUNK) {
+          if (!this.#show() || found === AWAITS_MESSAGE) return BLOCKED;
+          if ((++this.#empties & 15) === 0 && now() > this.#turnEnd) return YIELD;
+          if (!inbox.spin()) return NO_WORK;
+          continue;
+        }
+        const known = this.#find(inbox.task);
+        if (known === undefined) {
+          // Its reference is in a message that has not arrived, or it is still being looked for.
+          const task = this.#tasks.find(inbox.task);
+          if (task === undefined) return this.#show(), BLOCKED;
+          if (inbox.claim()) this.#startAsync(inbox, task);
+          continue;
+        }
+        if (!inbox.claim()) continue;
+        if (!this.#start(inbox, known)) return this.#show() ? YIELD : BLOCKED;
+      }
+      this.#show();
+      return BLOCKED;
+    }
+  }
+
+  /** Shows the host what is done; false when it has no room for it. */
+  #show(): boolean {
+    this.#unseen = 0;
+    return this.#replies.flush();
+  }
+
+  #find(id: number): Known | undefined {
+    let known = this.#known;
+    if (known?.id === id) return known;
+    known = this.#allKnown.get(id);
+    if (known === undefined) {
+      const task = this.#tasks.find(id);
+      if (task === undefined || task instanceof Promise) return undefined;
+      this.#allKnown.set(id, known = { id, task, every: 1, left: 1 });
+    }
+    // What was done of another function is shown: how long this one takes may be another matter.
+    if (this.#unseen > 0) this.#show();
+    return this.#known = known;
+  }
+
+  /** Runs a chunk that was claimed. False: it is time to let the event loop turn, or there is no room for results. */
+  #start(inbox: Inbox, known: Known): boolean {
+    const { slot, kind } = inbox;
+    if (known.every === 1 && this.#unseen > 0) this.#show();
+    let items: unknown;
+    const measured = --known.left <= 0;
+    const start = measured ? now() : 0;
+    try {
+      items = (kind & CARRIER_BITS) !== BY_MESSAGE ? inbox.value() : receive(inbox.ticket());
+      if (items instanceof Promise) {
+        this.#finishLater(slot, kind, items.then((live) => this.#enterCall(kind, known.task, live)), start);
+        return true;
+      }
+    } catch (error) {
+      this.#replies.send(slot, kind, failed(error), 0, 1);
+      return true;
+    }
+    const ring = this.#ring;
+    let outcome: Outcome | Promise<Outcome> | undefined;
+    let value: unknown;
+    const mode = kind & MODE_BITS;
+    if (ring !== undefined && !this.#calls.isWatched && (mode === APPLY_ONE || mode === APPLY)) {
+      const { task } = known;
+      try {
+        value = mode === APPLY_ONE ? task.call(items) : task.call(...items as readonly unknown[]);
+        if (isThenable(value)) outcome = this.#calls.settle(value, task);
+      } catch (error) {
+        outcome = failed(error, task);
+      }
+    } else {
+      outcome = this.#calls.run(kind, known.task, items);
+    }
+    if (outcome instanceof Promise) {
+      this.#finishLater(slot, kind, outcome, start);
+      return true;
+    }
+    let elapsed = 0;
+    let inTime = true;
+    if (measured) {
+      const end = now();
+      elapsed = Math.max(end - start, 1e-5);
+      known.every = elapsed > LONG ? 1 : Math.min(known.every * 2, MEASURE_ONE_IN);
+      known.left = known.every;
+      inTime = end < this.#turnEnd;
+    }
+    const count = mode === APPLY_ONE || mode === APPLY ? 1 : (items as ArrayLike<unknown>).length;
+    if (outcome === undefined) (ring as RingReplies).sendValue(slot, kind, value, elapsed);
+    else this.#replies.send(slot, kind, outcome, elapsed, count);
+    if (++this.#unseen >= SHOW_EVERY || known.every === 1) inTime = this.#show() && inTime;
+    return inTime;
+  }
+
+  /** A chunk that was claimed, whose function is still being looked for. */
+  #startAsync(inbox: Inbox, task: ResolvedTask | Promise<ResolvedTask>): void {
+    const { slot, kind } = inbox;
+    let items: unknown;
+    try {
+      items = (kind & CARRIER_BITS) !== BY_MESSAGE ? inbox.value() : receive(inbox.ticket());
+    } catch (error) {
+      return this.#replies.send(slot, kind, failed(error), 0, 1);
+    }
+    const outcome = Promise.all([task, items]).then(
+      ([found, live]) => this.#enterCall(kind, found, live),
+      (error) => failed(error),
+    );
+    this.#finishLater(slot, kind, outcome, 0);
+  }
+
+  /** Runs a chunk from a continuation. */
+  #enterCall(kind: number, task: ResolvedTask, items: unknown): Promise<Outcome> {
+    return new Promise((resolve) => {
+      runtime.enterUserCode(() => resolve(this.#calls.run(kind, task, items)));
+    });
+  }
+
+  /** `start`: when it began; 0, that is of no interest. */
+  #finishLater(slot: number, kind: number, outcome: Promise<Outcome>, start: number): void {
+    this.#running++;
+    void outcome.catch((error) => failed(error)).then((settled) => {
+      this.#running--;
+      const { value } = settled;
+      const count = (kind & MODE_BITS) % 3 !== 0 && Array.isArray(value) ? value.length : 1;
+      this.#replies.send(slot, kind, settled, start === 0 ? 0 : now() - start, count);
+      this.#showSoon();
+      this.#pumpSoon(false);
+    });
+  }
+
+  /** While tasks await, theirs and those that are done go together at the end of the turn. */
+  #showSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#show();
+    });
+  }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
-}
-
-/** An integer out of a float array is a double to the engine, and slows integer code by 1.8 ×; −0 stays what it is. */
-function integral(x: number): number {
-  const k = x | 0;
-  return k === x && (k !== 0 || 1 / x > 0) ? k : x;
-}
+const YIELD = 0;
+const NO_WORK = 1;
+const BLOCKED = 2;

@@ -13,8 +13,9 @@ import { selfAgent } from "../memory/self.ts";
 import { DeadlockWatch } from "../sync/deadlock.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
 import { classReferenceOf, referenceOf, type TaskClass, type TaskReference } from "../tasks/reference.ts";
-import { pack } from "../transport/handles.ts";
+import { dropPacked, pack } from "../transport/handles.ts";
 import { describeError } from "../transport/remote_error.ts";
+import { WAITABLE, type WaitState } from "../transport/waitable.ts";
 import type { Birth } from "../transport/protocol.ts";
 import { currentProcess, nextIdentity } from "./current.ts";
 import { checkWorkerOptions, type WorkerOptions } from "./options.ts";
@@ -246,6 +247,8 @@ export class Process<A extends readonly unknown[] = never> {
       onMessage: () => {},
       onExit: ({ code, error }) => {
         children.delete(this);
+        // It may have ended before it took what was sent to it.
+        for (const sent of [args, fields]) if (sent !== undefined) dropPacked(sent);
         // What it could not say itself, for example that it ran out of memory.
         if (code > 0 && error !== undefined) writeError(`Process ${this.#name}:\n${describeError(error)}\n`);
       },
@@ -334,6 +337,17 @@ export class Process<A extends readonly unknown[] = never> {
     }
     this.#closed = true;
     this.#child = undefined;
+  }
+
+  /** How `wait()` waits for its end. */
+  get [WAITABLE](): WaitState {
+    this.#assertOpen("wait for");
+    const child = this.#started("wait for");
+    return {
+      isReady: () => child.exit !== undefined,
+      arm: () => {},
+      needsLoop: `a blocked thread is not told that ${this.#name} has ended. Use await wait().`,
+    };
   }
 
   /** A line with name, number and state, as in Python. */

@@ -19,7 +19,9 @@ import { runtime } from "../runtime/current.ts";
 import { backgroundTimer, warnOnce } from "../runtime/host.ts";
 import { mainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
+import { linkFor } from "../transport/links.ts";
 import type { Birth, HostMessage, WorkerMessage } from "../transport/protocol.ts";
+import { ringWaiters } from "../transport/waitable.ts";
 import { CACHED_WORKER_URL, WORKER_URL } from "../worker_url.ts";
 import { currentProcess, knownCpus } from "./current.ts";
 
@@ -102,6 +104,7 @@ export class Child {
     const { name, id } = currentProcess();
     // Spinning on the only core would keep away the agent that we wait for.
     setPlatform({ spin: runtime.hasOneCore() ? 0 : runtime.spinLoads });
+    const link = this.control === undefined ? undefined : linkFor(agent);
     const birth: Birth = {
       role: options.role,
       name: options.name,
@@ -118,12 +121,14 @@ export class Child {
         generation: agent.generation,
         agents: self.table.buffer,
         control: this.control.buffer,
+        link,
       },
     };
     try {
       this.#handle = runtime.spawn(options.type, {
         entry: runtime.capabilities.compileCache ? CACHED_WORKER_URL : WORKER_URL,
         birth,
+        transfer: link === undefined ? undefined : [link],
         env: options.env,
         resourceLimits: limits(options),
         permissions: options.permissions,
@@ -199,6 +204,7 @@ export class Child {
     }
     this.#settle(exit);
     this.#events.onExit(exit);
+    ringWaiters();
   }
 }
 

@@ -11,6 +11,7 @@ import { exit, onExit, onUncaught, writeError } from "../runtime/host.ts";
 import { setMainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
 import { unpack } from "../transport/handles.ts";
+import { takeLink } from "../transport/links.ts";
 import type { Birth, HostMessage, Payload, WorkerMessage } from "../transport/protocol.ts";
 import { describeError, encodeError } from "../transport/remote_error.ts";
 
@@ -46,6 +47,7 @@ export function becomeWorker(birth: Birth): WorkerSide {
       name: birth.name,
       oneTask: birth.oneTask,
     });
+    takeLink(shared.link);
   }
   setMainModule(birth.mainModule);
   // Spinning on the only core would keep away the agent that we wait for.

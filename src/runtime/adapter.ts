@@ -73,6 +73,8 @@ export interface SpawnOptions {
   readonly entry: URL;
   /** Plain data that {@linkcode RuntimeAdapter.birth} returns in the worker. */
   readonly birth: unknown;
+  /** Ports in the birth data, which move to the worker; for threads. */
+  readonly transfer?: readonly unknown[] | undefined;
   /** Environment variables, instead of a copy of the parent's. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Memory limits. */

@@ -16,7 +16,10 @@ interface BunWorker extends EventTarget {
   unref(): void;
   terminate(): void;
 }
-type BunWorkerType = new (url: URL, options: { workerData: unknown; env?: Record<string, string> }) => BunWorker;
+type BunWorkerType = new (
+  url: URL,
+  options: { workerData: unknown; transferList: readonly unknown[]; env?: Record<string, string> },
+) => BunWorker;
 interface BunGlobal {
   readonly Worker: BunWorkerType;
   readonly Bun: { readonly main: string; pathToFileURL(path: string): URL };
@@ -29,6 +32,7 @@ function bunGlobal(): BunGlobal {
 function spawnThread(options: SpawnOptions, events: WorkerEvents): WorkerHandle {
   const worker = new (bunGlobal().Worker)(options.entry, {
     workerData: wrapBirth(options.birth),
+    transferList: options.transfer ?? [],
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
   });
   let error: Error | undefined;

@@ -21,6 +21,7 @@ export function threadBirth(data: unknown = workerData): unknown {
 export function spawnThread(options: SpawnOptions, events: WorkerEvents, entry: URL = options.entry): WorkerHandle {
   const worker = new Worker(entry, {
     workerData: wrapBirth(options.birth),
+    ...(options.transfer === undefined ? {} : { transferList: [...options.transfer] as never }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
     ...(options.resourceLimits === undefined ? {} : { resourceLimits: { ...options.resourceLimits } as object }),
   });

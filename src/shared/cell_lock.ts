@@ -7,7 +7,8 @@
  */
 import { openLock } from "../sync/internals.ts";
 import { Lock } from "../sync/lock.ts";
-import { type LockCore, newCore } from "../sync/lock_core.ts";
+import type { LockCore } from "../sync/lock_core.ts";
+import { newCore } from "../sync/lock_words.ts";
 import { RLock } from "../sync/rlock.ts";
 import type { SharedWords } from "../memory/atomics.ts";
 
@@ -38,7 +39,7 @@ export const PAYLOAD = 32;
 export function enter(core: LockCore): boolean {
   if (core.tryFast()) return false;
   if (core.mine) return true;
-  if (core.tryAcquire() === 0) core.acquireSlow(Infinity);
+  core.acquireSlow(Infinity);
   return false;
 }
 

@@ -21,7 +21,8 @@ import { DIRECTORY_BYTES, DIRECTORY_OFFSET } from "../memory/agents.ts";
 import { compareExchange, fetchAdd, load, type SharedWords, store } from "../memory/atomics.ts";
 import { now } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
-import { CORE_WORDS, LockCore } from "../sync/lock_core.ts";
+import { LockCore } from "../sync/lock_core.ts";
+import { CORE_WORDS } from "../sync/lock_words.ts";
 import { enter, leave } from "./cell_lock.ts";
 
 const SALT = CORE_WORDS;

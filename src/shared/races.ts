@@ -23,7 +23,8 @@ import { DETECT_RACES, slotOf } from "../memory/agents.ts";
 import { load, type SharedWords, store } from "../memory/atomics.ts";
 import { runtime } from "../runtime/current.ts";
 import { selfAgent } from "../memory/self.ts";
-import { CORE_WORDS, LockCore } from "../sync/lock_core.ts";
+import { LockCore } from "../sync/lock_core.ts";
+import { CORE_WORDS } from "../sync/lock_words.ts";
 import { enter, leave } from "./cell_lock.ts";
 
 const ENTRIES = 4;

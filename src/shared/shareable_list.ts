@@ -9,7 +9,8 @@
  * @module
  */
 import type { WaitOptions } from "../memory/park.ts";
-import { CORE_WORDS, LockCore } from "../sync/lock_core.ts";
+import { LockCore } from "../sync/lock_core.ts";
+import { CORE_WORDS } from "../sync/lock_words.ts";
 import { registerHandle } from "../transport/handles.ts";
 import { enter, leave } from "./cell_lock.ts";
 import { SharedMemory } from "./shared_memory.ts";

@@ -22,7 +22,7 @@
 import { BrokenBarrierError } from "../errors.ts";
 import { type AgentTable, tokenOf } from "../memory/agents.ts";
 import { AsyncBell, type AsyncWaiter, awaitOn } from "../memory/async_park.ts";
-import { compareExchange, fetchAdd, load, notify, type SharedWords, store } from "../memory/atomics.ts";
+import { compareExchange, fetchAdd, load, newWords, notify, type SharedWords, store } from "../memory/atomics.ts";
 import { blockOn, deadlineOf, SpinBudget, throwIfAborted, type WaitOptions } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
 import { registerHandle } from "../transport/handles.ts";
@@ -111,7 +111,7 @@ export class Barrier {
     this.#table = self.table;
     this.#parties = parties;
     this.#timeout = options.timeout;
-    this.#words = words ?? new Int32Array(new SharedArrayBuffer((PARTIES + 2 * parties) * 4));
+    this.#words = words ?? newWords((PARTIES + 2 * parties) * 4);
     this.setAction(options.action);
   }
 

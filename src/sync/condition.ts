@@ -1,33 +1,10 @@
 /**
- * `Condition`: wait, with a lock let go, until another process says that something has changed.
- *
- * ```
- *  holder ── takes a node, writes its token ──▶ unlocks ──▶ sleeps on its own node ──▶ locks again
- *                                                               ▲
- *  notifier, holding the lock ── marks the oldest node NOTIFIED ┘
- * ```
- *
- * Every waiter sleeps on a word of its own, so a notify wakes exactly whom it means: the oldest waiters, at once, never
- * one that came later, never one that has died. `wait` returns true if and only if it was notified.
- *
- * WORD       HIGH (i32): nodes from here on have never been used · TICKET (i32): numbers the waits in their order
- * WORD       node.STATE (i32): 0 free, or the waiter's token, with NOTIFIED (29), and SLEEPING (30) when it may sleep
- * WORD       node.TICKET (i32): written before STATE. WRAP: tickets are compared by their difference
- * OWNERSHIP  a node is its waiter's while its token stands in it; anyone frees the node of a dead waiter
- * LOST WAKE  the node is there before the lock is let go, and a notifier holds the lock: it sees every wait that began
- *            before. The waiter sets SLEEPING by CAS in the value that it sleeps on; NOTIFIED is set by CAS as well.
- * LOST WAKE  a wait that times out frees its node by CAS. If that fails it was notified in time, and returns true; if it
- *            is aborted instead, or its agent stops, it hands the notify to the oldest of the others.
- * DEATH      notify skips dead waiters. One that died after it was notified: another waiter finds its node within a slice,
- *            frees it, and hands the notify on.
- *            A wake is given when the notifier releases the lock, not before: the woken waiter needs the lock at once, and
- *            waking it twice would take three times as long (measured: 15 µs a round trip instead of 5).
- * SOURCE     CPython's `threading.Condition` (a lock for each waiter in a deque), as an array of futexes
+ * `Condition`: wait, with a lock let go, until another process says that something has changed. How it is known who is to
+ * be woken is in `condition_line.ts`.
  * @module
  */
-import { TOKEN_MASK } from "../memory/agents.ts";
-import { AsyncBell, type AsyncWaiter, awaitOn } from "../memory/async_park.ts";
-import { compareExchange, fetchAdd, load, notify, type SharedWords, store } from "../memory/atomics.ts";
+import { awaitOn } from "../memory/async_park.ts";
+import type { SharedWords } from "../memory/atomics.ts";
 import {
   blockOn,
   deadlineOf,
@@ -38,20 +15,22 @@ import {
   type WaitOptions,
 } from "../memory/park.ts";
 import { registerHandle } from "../transport/handles.ts";
+import {
+  abandon,
+  CHOSEN,
+  ConditionWaiter,
+  freeNode,
+  GO,
+  handOn,
+  newLine,
+  nextTicket,
+  notifyEveryone,
+  notifyOldest,
+  takeNode,
+} from "./condition_line.ts";
 import type { AcquireOptions, Guard, Lockable, OwnerDeathOptions, UntimedAcquireOptions } from "./guard.ts";
 import { type HeldLock, openLock } from "./internals.ts";
-import { wakeAfterRelease } from "./lock_core.ts";
 import { RLock } from "./rlock.ts";
-
-const HIGH = 0;
-const TICKET = 1;
-const FIRST_NODE = 4;
-const NODE_WORDS = 2;
-/** The most waits at one time. */
-const NODES = 1022;
-
-const NOTIFIED = 1 << 29;
-const SLEEPING = 1 << 30;
 
 interface ConditionWire {
   readonly buffer: SharedArrayBuffer;
@@ -104,7 +83,7 @@ export class Condition {
     }
     this.#lock = lock;
     this.#held = held;
-    this.#words = words ?? new Int32Array(new SharedArrayBuffer((FIRST_NODE + NODES * NODE_WORDS) * 4));
+    this.#words = words ?? newLine();
   }
 
   /** The lock. */
@@ -166,15 +145,29 @@ export class Condition {
   async wait(options?: WaitOptions): Promise<boolean> {
     const deadline = deadlineOf(options);
     throwIfAborted(options);
-    const waiter = this.#enter();
-    const depth = this.#held.unlock();
-    try {
-      return await awaitOn(waiter, deadline, options?.signal) || waiter.late;
-    } catch (error) {
-      if (waiter.late) notifyOldest(this.#words, this.#held);
-      throw error;
-    } finally {
-      await this.#held.lockAsync(depth);
+    const node = this.#enter();
+    for (;;) {
+      const depth = this.#held.unlock();
+      const waiter = new ConditionWaiter(this.#words, node, this.#held.core.table);
+      let woken = false;
+      let failure: { readonly error: unknown } | undefined;
+      try {
+        woken = await awaitOn(waiter, deadline, options?.signal);
+      } catch (error) {
+        failure = { error };
+      }
+      try {
+        await this.#held.lockAsync(depth);
+      } catch (error) {
+        abandon(this.#words, node);
+        throw error;
+      }
+      if (failure !== undefined) {
+        this.#withdraw(node);
+        throw failure.error;
+      }
+      const outcome = this.#settle(node, woken);
+      if (outcome !== undefined) return outcome;
     }
   }
 
@@ -182,19 +175,14 @@ export class Condition {
   waitSync(options?: WaitOptions): boolean {
     const deadline = deadlineOf(options);
     throwIfAborted(options);
-    const waiter = this.#enter();
-    const depth = this.#held.unlock();
-    try {
-      if (this.#spin.whileEqual(waiter.words, waiter.index, waiter.expected)) {
-        waiter.poll();
-        return true;
-      }
-      return blockOn(waiter, deadline) || waiter.late;
-    } catch (error) {
-      if (waiter.late) notifyOldest(this.#words, this.#held);
-      throw error;
-    } finally {
-      this.#held.lockSync(depth);
+    const node = this.#enter();
+    for (;;) {
+      const depth = this.#held.unlock();
+      let woken = true;
+      if (this.#spin.whileEqual(this.#words, node + GO, 0)) this.#relock(node, depth);
+      else woken = this.#block(node, depth, deadline);
+      const outcome = this.#settle(node, woken);
+      if (outcome !== undefined) return outcome;
     }
   }
 
@@ -235,19 +223,13 @@ export class Condition {
       throw new RangeError(`Cannot notify ${String(n)} waiters; give an integer from 0 on.`);
     }
     this.#checkHeld("notify");
-    while (n > 0 && notifyOldest(this.#words, this.#held)) n--;
+    while (n > 0 && notifyOldest(this.#words, this.#held.core.table, nextTicket(this.#words))) n--;
   }
 
   /** Wakes everybody who waits. Never blocks. @throws {NotOwnerError} when this process does not hold the lock */
   notifyAll(): void {
     this.#checkHeld("notify");
-    const words = this.#words;
-    const high = load(words, HIGH);
-    for (let i = 0; i < high; i++) {
-      const node = FIRST_NODE + i * NODE_WORDS;
-      const state = load(words, node);
-      if (state !== 0 && (state & NOTIFIED) === 0) mark(words, node, this.#held);
-    }
+    notifyEveryone(this.#words, this.#held.core.table);
   }
 
   #checkHeld(what: string): void {
@@ -255,116 +237,54 @@ export class Condition {
     if (!core.mine) throw core.notOwner(`${what} a Condition with`);
   }
 
-  /** Takes a node. The lock is held, so that nobody else takes one; others may free theirs. */
-  #enter(): ConditionWaiter {
+  #enter(): number {
     this.#checkHeld("wait for");
+    return takeNode(this.#words, this.#held.core);
+  }
+
+  /** Sleeps, and takes the lock again whatever happens. */
+  #block(node: number, depth: number, deadline: number): boolean {
+    let failed = true;
+    try {
+      const woken = blockOn(new ConditionWaiter(this.#words, node, this.#held.core.table), deadline);
+      failed = false;
+      return woken;
+    } finally {
+      this.#relock(node, depth);
+      if (failed) this.#withdraw(node);
+    }
+  }
+
+  #relock(node: number, depth: number): void {
+    let locked = false;
+    try {
+      this.#held.lockSync(depth);
+      locked = true;
+    } finally {
+      if (!locked) abandon(this.#words, node);
+    }
+  }
+
+  /** With the lock held: what came of the wait; undefined when it is to go on. */
+  #settle(node: number, woken: boolean): boolean | undefined {
     const words = this.#words;
-    const { core } = this.#held;
-    const high = load(words, HIGH);
-    let free = 0;
-    while (free < high && load(words, FIRST_NODE + free * NODE_WORDS) !== 0) free++;
-    if (free === NODES) throw new RangeError(`Cannot wait for a Condition: ${NODES} waits are going on already.`);
-    const node = FIRST_NODE + free * NODE_WORDS;
-    store(words, node + 1, fetchAdd(words, TICKET, 1));
-    store(words, node, core.token);
-    if (free === high) store(words, HIGH, high + 1);
-    return new ConditionWaiter(words, node, this.#held);
-  }
-}
-
-/** Notifies the oldest waiter that lives; false when there is none. */
-function notifyOldest(words: SharedWords, held: HeldLock): boolean {
-  for (;;) {
-    const high = load(words, HIGH);
-    let oldest = -1;
-    let ticket = 0;
-    for (let i = 0; i < high; i++) {
-      const node = FIRST_NODE + i * NODE_WORDS;
-      const state = load(words, node);
-      if (state === 0 || (state & NOTIFIED) !== 0) continue;
-      const own = load(words, node + 1);
-      if (oldest < 0 || ((own - ticket) | 0) < 0) {
-        oldest = node;
-        ticket = own;
+    if (words[node + CHOSEN] === 0 && woken) {
+      handOn(words, this.#held.core.table);
+      if (words[node + CHOSEN] === 0) {
+        words[node + GO] = 0;
+        return undefined;
       }
     }
-    if (oldest < 0) return false;
-    if (mark(words, oldest, held)) return true;
-  }
-}
-
-/** Notifies the waiter of a node, unless it has gone, or has died. */
-function mark(words: SharedWords, node: number, { core }: HeldLock): boolean {
-  let state = load(words, node);
-  for (;;) {
-    if (state === 0 || (state & NOTIFIED) !== 0) return false;
-    const token = state & TOKEN_MASK;
-    const alive = token === core.token || core.table.isTokenAlive(token);
-    const before = compareExchange(words, node, state, alive ? token | NOTIFIED : 0);
-    if (before === state) {
-      if (alive && (state & SLEEPING) !== 0) {
-        if (core.mine) wakeAfterRelease(words, node);
-        else notify(words, node); // handing on the notify of a dead waiter, without the lock
-      }
-      return alive;
-    }
-    state = before;
-  }
-}
-
-class ConditionWaiter implements AsyncWaiter {
-  readonly words: SharedWords;
-  readonly index: number;
-  expected: number;
-  /** Whether it was notified at the last moment, after the wait had been given up. */
-  late = false;
-  readonly #held: HeldLock;
-  #bell: AsyncBell | undefined;
-
-  constructor(words: SharedWords, node: number, held: HeldLock) {
-    this.words = words;
-    this.index = node;
-    this.expected = held.core.token;
-    this.#held = held;
+    const chosen = words[node + CHOSEN] !== 0;
+    freeNode(words, node);
+    return chosen;
   }
 
-  get bell(): AsyncBell {
-    return this.#bell ??= new AsyncBell(this.words, this.index, true);
-  }
-
-  poll(): boolean {
-    const { words, index } = this;
-    const state = load(words, index);
-    if ((state & NOTIFIED) === 0) {
-      this.expected = state | SLEEPING;
-      if (state === this.expected || compareExchange(words, index, state, this.expected) === state) return false;
-    }
-    store(words, index, 0);
-    return true;
-  }
-
-  /** Looks for waiters that died with a notify in their hands. */
-  inspect(): void {
-    const { words } = this;
-    const { core } = this.#held;
-    const high = load(words, HIGH);
-    for (let i = 0; i < high; i++) {
-      const node = FIRST_NODE + i * NODE_WORDS;
-      const state = load(words, node);
-      if ((state & NOTIFIED) === 0 || core.table.isTokenAlive(state & TOKEN_MASK)) continue;
-      if (compareExchange(words, node, state, 0) === state) notifyOldest(words, this.#held);
-    }
-  }
-
-  end(success: boolean): void {
-    if (success) return;
-    const { words, index } = this;
-    const { expected } = this;
-    if (compareExchange(words, index, expected, 0) === expected) {
-      if (this.#bell !== undefined) notify(words, index); // takes the waitAsync that is out back
-      return;
-    }
-    this.late = (load(words, index) & NOTIFIED) !== 0;
-    store(words, index, 0);
+  /** With the lock held: ends a wait that failed; a notify that it was given goes to another. */
+  #withdraw(node: number): void {
+    const words = this.#words;
+    const limit = words[node + CHOSEN] as number;
+    freeNode(words, node);
+    if (limit !== 0) notifyOldest(words, this.#held.core.table, limit);
   }
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { AsyncBell, type AsyncWaiter, awaitOn } from "../memory/async_park.ts";
-import { compareExchange, load, notify, type SharedWords } from "../memory/atomics.ts";
+import { compareExchange, load, newWords, notify, type SharedWords } from "../memory/atomics.ts";
 import { blockOn, deadlineOf, SpinBudget, throwIfAborted, type WaitOptions } from "../memory/park.ts";
 import { registerHandle } from "../transport/handles.ts";
 
@@ -12,6 +12,7 @@ import { registerHandle } from "../transport/handles.ts";
 //           notifies if bit 1 was there. Either the sleeper's CAS fails, or set() sees the bit.
 // LOST WAKE a sleeper that wakes up after set() and clear() sees that the count has changed: no pulse is missed. Python's
 //           Event has that hole.
+// ORDER     set() and clear() begin with a plain read, a guess that their CAS judges
 // DEATH     nobody owns an event; all sleepers are woken together, so that a dead one takes nobody's wake
 // WRAP      of the count: a sleeper would have to sleep through 2^30 times set()
 const WORD = 0;
@@ -49,13 +50,13 @@ export class Event {
 
   /** Makes an event that is not set. @param words the memory of an existing event; for this library's own use */
   constructor(words?: SharedWords) {
-    this.#words = words ?? new Int32Array(new SharedArrayBuffer(16));
+    this.#words = words ?? newWords(4);
   }
 
   /** Sets the flag and wakes everybody who waits for it. Never blocks. */
   set(): void {
     const words = this.#words;
-    let word = load(words, WORD);
+    let word = words[WORD] as number;
     for (;;) {
       if ((word & SET) !== 0) return;
       const before = compareExchange(words, WORD, word, ((word & ~SLEEPERS) + COUNT) | SET);
@@ -68,7 +69,7 @@ export class Event {
   /** Takes the flag away, so that later waits wait. Never blocks. */
   clear(): void {
     const words = this.#words;
-    let word = load(words, WORD);
+    let word = words[WORD] as number;
     while ((word & SET) !== 0) {
       const before = compareExchange(words, WORD, word, word & ~SET);
       if (before === word) break;

@@ -4,7 +4,8 @@
  */
 import { OwnerDiedError } from "../errors.ts";
 import type { WaitOptions } from "../memory/park.ts";
-import { type Acquisition, type LockCore, RECOVERED } from "./lock_core.ts";
+import type { LockCore } from "./lock_core.ts";
+import { type Acquisition, RECOVERED } from "./lock_words.ts";
 
 /** What {@linkcode LockGuard} and its relatives have in common. */
 export interface Guard {

@@ -15,7 +15,8 @@ import {
   type UntimedAcquireOptions,
 } from "./guard.ts";
 import { exposeLock, type HeldLock } from "./internals.ts";
-import { type Acquisition, LockCore, MISSED, newCore, RECOVERED } from "./lock_core.ts";
+import { LockCore } from "./lock_core.ts";
+import { type Acquisition, MISSED, newCore, RECOVERED } from "./lock_words.ts";
 
 /** Options of {@linkcode Lock} and its relatives. */
 export interface LockOptions extends OwnerDeathOptions {
@@ -97,7 +98,7 @@ export class Lock {
   acquire(options: AcquireOptions): Promise<LockGuard | null>;
   acquire(options?: AcquireOptions): Promise<LockGuard | null> {
     if (options === undefined && this.#core.tryFast()) return Promise.resolve(new LockGuard(this.#core, false));
-    return this.#acquireSlow(options);
+    return this.#acquireAsync(options);
   }
 
   /**
@@ -113,12 +114,9 @@ export class Lock {
   acquireSync(options: AcquireOptions): LockGuard | null;
   acquireSync(options?: AcquireOptions): LockGuard | null {
     const core = this.#core;
-    if (options === undefined && core.tryFast()) return new LockGuard(core, false);
-    const deadline = deadlineOf(options);
-    throwIfAborted(options);
-    let result = core.tryAcquire();
-    if (result === MISSED) result = core.acquireSlow(deadline);
-    return this.#guard(result, options);
+    if (options !== undefined) return this.#acquireWith(options);
+    // One place makes the guard, so that the engines can see that it never leaves the caller, and make none.
+    return new LockGuard(core, !core.tryFast() && this.#acquireSlow());
   }
 
   /** Acquires the lock if it is free; never waits. @returns a guard, or `null` when somebody holds the lock */
@@ -160,7 +158,22 @@ export class Lock {
     }
   }
 
-  async #acquireSlow(options?: AcquireOptions): Promise<LockGuard | null> {
+  /** Blocks for as long as it takes; returns whether the holder had died. */
+  #acquireSlow(): boolean {
+    const result = this.#core.acquireSlow(Infinity);
+    refuseRecovered(this.#core, result, this.#onOwnerDeath);
+    return result === RECOVERED;
+  }
+
+  #acquireWith(options: AcquireOptions): LockGuard | null {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    let result = this.#core.tryAcquire();
+    if (result === MISSED) result = this.#core.acquireSlow(deadline);
+    return this.#guard(result, options);
+  }
+
+  async #acquireAsync(options?: AcquireOptions): Promise<LockGuard | null> {
     const deadline = deadlineOf(options);
     throwIfAborted(options);
     let result = this.#core.tryAcquire();
@@ -193,7 +206,7 @@ class HeldPlainLock implements HeldLock {
 
   lockSync(): void {
     const { core } = this;
-    if (core.tryAcquire() === MISSED) core.acquireSlow(Infinity);
+    if (!core.tryFast()) core.acquireSlow(Infinity, true);
   }
 
   async lockAsync(): Promise<void> {

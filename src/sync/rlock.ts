@@ -16,7 +16,8 @@ import {
 } from "./guard.ts";
 import { exposeLock, type HeldLock } from "./internals.ts";
 import type { LockOptions } from "./lock.ts";
-import { type Acquisition, LockCore, MISSED, newCore, RECOVERED } from "./lock_core.ts";
+import { LockCore } from "./lock_core.ts";
+import { ACQUIRED, type Acquisition, MISSED, newCore, RECOVERED } from "./lock_words.ts";
 
 /** What crosses to another process. */
 interface RLockWire {
@@ -80,7 +81,7 @@ export class RLock {
   acquire(options: AcquireOptions): Promise<RLockGuard | null>;
   acquire(options?: AcquireOptions): Promise<RLockGuard | null> {
     if (options === undefined && acquireFast(this.#core)) return Promise.resolve(new RLockGuard(this.#core, false));
-    return this.#acquireSlow(options);
+    return this.#acquireAsync(options);
   }
 
   /**
@@ -96,12 +97,8 @@ export class RLock {
   acquireSync(options: AcquireOptions): RLockGuard | null;
   acquireSync(options?: AcquireOptions): RLockGuard | null {
     const core = this.#core;
-    if (options === undefined && acquireFast(core)) return new RLockGuard(core, false);
-    const deadline = deadlineOf(options);
-    throwIfAborted(options);
-    let result = tryAcquire(core);
-    if (result === MISSED) result = core.acquireSlow(deadline);
-    return this.#guard(result, options);
+    if (options !== undefined) return this.#acquireWith(options);
+    return new RLockGuard(core, !acquireFast(core) && this.#acquireSlow());
   }
 
   /** Acquires the lock if it is free or ours; never waits. @returns a guard, or `null` when another process holds it */
@@ -143,7 +140,22 @@ export class RLock {
     }
   }
 
-  async #acquireSlow(options?: AcquireOptions): Promise<RLockGuard | null> {
+  /** Blocks for as long as it takes; returns whether the holder had died. */
+  #acquireSlow(): boolean {
+    const result = this.#core.acquireSlow(Infinity);
+    refuseRecovered(this.#core, result, this.#onOwnerDeath);
+    return result === RECOVERED;
+  }
+
+  #acquireWith(options: AcquireOptions): RLockGuard | null {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    let result = tryAcquire(this.#core);
+    if (result === MISSED) result = this.#core.acquireSlow(deadline);
+    return this.#guard(result, options);
+  }
+
+  async #acquireAsync(options?: AcquireOptions): Promise<RLockGuard | null> {
     const deadline = deadlineOf(options);
     throwIfAborted(options);
     let result = tryAcquire(this.#core);
@@ -174,11 +186,11 @@ function tryAcquire(core: LockCore): Acquisition {
   const result = core.tryAcquire();
   if (result !== MISSED || !core.mine) return result;
   core.depth++;
-  return 1;
+  return ACQUIRED;
 }
 
 function releaseOnce(core: LockCore): void {
-  if (core.mine && core.depth > 0) core.depth--;
+  if (core.depth > 0 && core.mine) core.depth--;
   else core.release();
 }
 
@@ -226,7 +238,7 @@ class HeldRLock implements HeldLock {
 
   lockSync(depth: number): void {
     const { core } = this;
-    if (core.tryAcquire() === MISSED) core.acquireSlow(Infinity);
+    if (!core.tryFast()) core.acquireSlow(Infinity, true);
     core.depth = depth;
   }
 

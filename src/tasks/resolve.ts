@@ -36,10 +36,9 @@ export class TaskTable {
     this.#known.set(reference.id, promise);
   }
 
-  /** The task with that number: itself once it is known, so that nothing has to be awaited then. */
-  get(id: number): ResolvedTask | Promise<ResolvedTask> {
-    return this.#known.get(id) ??
-      Promise.reject(new TaskResolutionError(`Task ${id} was never announced to this worker.`));
+  /** The task with that number: itself once it is known, so that nothing has to be awaited then; undefined before its reference came. */
+  find(id: number): ResolvedTask | Promise<ResolvedTask> | undefined {
+    return this.#known.get(id);
   }
 }
 

@@ -13,6 +13,20 @@
  */
 import { EncodingError } from "../errors.ts";
 import { sharedState } from "../runtime/shared_state.ts";
+import { type Cargo, keepBooks } from "./cargo.ts";
+import {
+  describeFunction,
+  describeRefused,
+  describeSymbol,
+  DETACHED,
+  isDetached,
+  kindOf,
+  NOT_SHARED,
+  type Place,
+  refuse,
+  Sort,
+  sortOf,
+} from "./refusal.ts";
 
 /** How the objects of one class cross. */
 export interface HandleCodec<T extends object, W> {
@@ -20,6 +34,8 @@ export interface HandleCodec<T extends object, W> {
   detach(object: T): W;
   /** A live object on the same state, from a description. */
   attach(wire: W): T;
+  /** Lets go of what `detach` set aside, if anything, for a description that nobody is going to attach. */
+  drop?(wire: W): void;
 }
 
 /** A value that is ready to cross. */
@@ -34,7 +50,6 @@ export interface Packed {
 type AnyCodec = HandleCodec<any, any>;
 
 const kinds = sharedState("handle-kinds", () => new Map<string, AnyCodec>());
-const kindOf = sharedState("handle-prototypes", () => new Map<object, string>());
 
 const MARK = "\u0000manycore";
 interface Description {
@@ -52,56 +67,9 @@ export function registerHandle<T extends object, W>(
   kindOf.set(type.prototype, kind);
 }
 
-const NOT_SHARED = 'memory that is shared by threads, and the worker has type "process", which shares none';
-
-const REFUSED: ReadonlyMap<string, string> = new Map([
-  ["[object Process]", "a Process, which only its parent can use"],
-  ["[object Pool]", "a Pool, which only the process that made it can use"],
-  ["[object Promise]", "a Promise: await it before it is sent"],
-  ["[object WeakMap]", "a WeakMap, which cannot be copied"],
-  ["[object WeakSet]", "a WeakSet, which cannot be copied"],
-  ["[object WeakRef]", "a WeakRef, which cannot be copied"],
-  ["[object Generator]", "a generator: send an array, or give it to imap() as the input"],
-  ["[object AsyncGenerator]", "an async generator: send an array, or give it to imap() as the input"],
-]);
-
-/** What `values()`, `keys()` and the iterator helpers give; some runtimes clone it to an empty object. */
-const ITERATOR = /Iterator(?: Helper)?\]$/;
-
-/** One place on the walk; the path is only written down when something has to be refused. */
-interface Place {
-  readonly value: object;
-  readonly parent: Place | undefined;
-  readonly key: string | number;
-}
-
-function pathOf(root: string, place: Place | undefined, key: string | number): string {
-  const keys: (string | number)[] = [];
-  if (place !== undefined) {
-    keys.push(key);
-    for (let at = place; at.parent !== undefined; at = at.parent) keys.push(at.key);
-  }
-  let path = root;
-  for (const part of keys.reverse()) {
-    if (typeof part === "number") path += `[${part}]`;
-    else {path += /^[A-Za-z_$][\w$]*$/.test(part)
-        ? `.${part}`
-        : part.startsWith("<")
-        ? part
-        : `[${JSON.stringify(part)}]`;}
-  }
-  return path;
-}
-
-function refuse(root: string, place: Place | undefined, key: string | number, what: string): never {
-  const path = pathOf(root, place, key);
-  throw new EncodingError(`Cannot send ${path} to another process: it is ${what}.`, path);
-}
-
-function describeFunction(value: { readonly name: string }): string {
-  return `a function${
-    value.name ? ` (${value.name})` : ""
-  }; only the task itself crosses as code, its data must be plain`;
+/** How the objects of class `kind` cross; undefined when the class is not loaded here. */
+export function handleCodec(kind: string): HandleCodec<object, unknown> | undefined {
+  return kinds.get(kind) as HandleCodec<object, unknown> | undefined;
 }
 
 /**
@@ -115,28 +83,66 @@ function describeFunction(value: { readonly name: string }): string {
 export function pack(value: unknown, root: string, sharing = true): Packed {
   if (typeof value !== "object" || value === null) {
     if (typeof value === "function") refuse(root, undefined, "", describeFunction(value));
-    if (typeof value === "symbol") refuse(root, undefined, "", `a symbol (${String(value)})`);
+    if (typeof value === "symbol") refuse(root, undefined, "", describeSymbol(value));
     return { value, handles: false };
   }
-  return walk(value, root, sharing) ? { value: replace(value, new Map()), handles: true } : { value, handles: false };
+  const handles = walk(value, root, sharing, false, false);
+  return { value: handles ? keepBooks(replace, value, new Map(), undefined, settle) : value, handles };
+}
+
+/**
+ * Throws the {@linkcode EncodingError} of the first thing in `value` that {@linkcode pack} refuses or, with `bytes`,
+ * that cannot be written as bytes; returns when it finds none. It looks further than `pack`, which leaves named properties of
+ * arrays to structured clone: to look for them takes longer than to send the array.
+ */
+export function refuseFirst(value: unknown, root: string, bytes: boolean): void {
+  if (typeof value === "object" && value !== null) walk(value, root, true, bytes, true);
+  else pack(value, root);
 }
 
 /** Looks at everything that is reachable, with a stack of its own: a list may be longer than the engine's stack. */
-function walk(top: object, root: string, sharing: boolean): boolean {
+function walk(top: object, root: string, sharing: boolean, bytes: boolean, thorough: boolean): boolean {
   let found = false;
   let seen: Set<object> | undefined;
   const stack: Place[] = [];
   const look = (value: unknown, parent: Place | undefined, key: string | number): void => {
     if (typeof value === "function") refuse(root, parent, key, describeFunction(value));
-    if (typeof value === "symbol") refuse(root, parent, key, `a symbol (${String(value)})`);
+    if (typeof value === "symbol") refuse(root, parent, key, describeSymbol(value));
     if (typeof value === "object" && value !== null) stack.push({ value, parent, key });
   };
   look(top, undefined, "");
   for (let place = stack.pop(); place !== undefined; place = stack.pop()) {
     const { value } = place;
-    if (ArrayBuffer.isView(value)) {
-      if (!sharing && isShared(value.buffer)) refuse(root, place.parent, place.key, NOT_SHARED);
-      continue;
+    const sort = sortOf(value);
+    switch (sort) {
+      case Sort.VIEW:
+        if (!sharing && isShared((value as ArrayBufferView).buffer)) refuse(root, place.parent, place.key, NOT_SHARED);
+        if (isDetached((value as ArrayBufferView).buffer)) refuse(root, place.parent, place.key, DETACHED);
+        continue;
+      case Sort.BUFFER:
+        if (isDetached(value as ArrayBuffer)) refuse(root, place.parent, place.key, DETACHED);
+        continue;
+      case Sort.SHARED:
+      case Sort.MEMORY:
+        if (!sharing) refuse(root, place.parent, place.key, NOT_SHARED);
+        continue;
+      case Sort.HANDLE:
+        if (!sharing) refuse(root, place.parent, place.key, NOT_SHARED);
+        found = true;
+        continue;
+      case Sort.REFUSED:
+        refuse(root, place.parent, place.key, describeRefused(value));
+        continue;
+      case Sort.PLATFORM:
+        if (bytes) refuse(root, place.parent, place.key, describeRefused(value));
+        // What it has of its own does not travel: on Deno a MessagePort has functions.
+        continue;
+      case Sort.DATE:
+      case Sort.REGEXP:
+      case Sort.BOXED:
+        continue;
+      default:
+        break;
     }
     if (seen?.has(value)) continue;
     (seen ??= new Set()).add(value);
@@ -146,42 +152,25 @@ function walk(top: object, root: string, sharing: boolean): boolean {
         if (typeof item === "number" || typeof item === "string") continue;
         look(item, place, i);
       }
-      continue;
-    }
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null) {
-      if (kindOf.has(prototype as object)) {
-        if (!sharing) refuse(root, place.parent, place.key, NOT_SHARED);
-        found = true;
-        continue;
-      }
-      const tag = Object.prototype.toString.call(value);
-      const refused = REFUSED.get(tag);
-      if (refused !== undefined) refuse(root, place.parent, place.key, refused);
-      if (ITERATOR.test(tag)) refuse(root, place.parent, place.key, "an iterator: send an array, as in [...iterator]");
-      if (value instanceof Map) {
-        let i = 0;
-        for (const [k, v] of value) {
-          look(k, place, `<key ${i}>`);
-          look(v, place, `<value ${i++}>`);
+      if (thorough) {
+        for (const key of Object.keys(value)) {
+          if (!/^\d/.test(key)) look(value[key as unknown as number], place, key);
         }
-        continue;
       }
-      if (value instanceof Set) {
-        let i = 0;
-        for (const v of value) look(v, place, `<item ${i++}>`);
-        continue;
+    } else if (sort === Sort.MAP) {
+      let i = 0;
+      for (const [k, v] of value as Map<unknown, unknown>) {
+        look(k, place, `<key ${i}>`);
+        look(v, place, `<value ${i++}>`);
       }
-      if (isLeaf(value)) {
-        if (!sharing && isShared(value)) refuse(root, place.parent, place.key, NOT_SHARED);
-        continue;
-      }
-      if (value instanceof Error) {
-        look(value.cause, place, "cause");
-        continue;
-      }
+    } else if (sort === Sort.SET) {
+      let i = 0;
+      for (const v of value as Set<unknown>) look(v, place, `<item ${i++}>`);
+    } else if (sort === Sort.ERROR) {
+      look((value as Error).cause, place, "cause");
+    } else {
+      for (const key of Object.keys(value)) look((value as Record<string, unknown>)[key], place, key);
     }
-    for (const key of Object.keys(value)) look((value as Record<string, unknown>)[key], place, key);
   }
   return found;
 }
@@ -190,9 +179,11 @@ function isShared(buffer: object): boolean {
   return buffer instanceof SharedArrayBuffer;
 }
 
+/** What has no parts that could be shared objects. */
 function isLeaf(value: object): boolean {
-  return value instanceof ArrayBuffer || value instanceof Date || value instanceof RegExp || isShared(value) ||
-    value instanceof Blob || value instanceof MessagePort;
+  const sort = sortOf(value);
+  return sort === Sort.BUFFER || sort === Sort.DATE || sort === Sort.REGEXP || sort === Sort.SHARED ||
+    sort === Sort.MEMORY || sort === Sort.BOXED || sort === Sort.PLATFORM || sort === Sort.ERROR;
 }
 
 /** A copy in which every shared object is a description. Cycles and shared references are kept. */
@@ -228,11 +219,42 @@ function replace(value: unknown, done: Map<object, unknown>): unknown {
     for (const v of value) copy.add(replace(v, done));
     return copy;
   }
-  if (isLeaf(value) || value instanceof Error) return value;
+  if (isLeaf(value)) return value;
   const copy: Record<string, unknown> = {};
   done.set(value, copy);
   for (const key of Object.keys(value)) copy[key] = replace((value as Record<string, unknown>)[key], done);
   return copy;
+}
+
+/** What was set aside for a value that is about to be posted counts from now on, or is given back. */
+function settle(cargo: Cargo | undefined, _taken: unknown, failure: unknown): void {
+  for (const item of cargo ?? []) {
+    if (typeof item === "number") continue;
+    if (failure === undefined) item.sent();
+    else item.undo();
+  }
+}
+
+/**
+ * Lets go of the descriptions in a value that may never have been received: its receiver has ended, or it was not sent. What
+ * was received all the same stays with its receiver.
+ */
+export function dropPacked({ value, handles }: Packed): void {
+  if (!handles) return;
+  const seen = new Set<object>();
+  const stack: unknown[] = [value];
+  while (stack.length > 0) {
+    const next = stack.pop();
+    if (typeof next !== "object" || next === null || ArrayBuffer.isView(next) || seen.has(next)) continue;
+    seen.add(next);
+    if (Object.hasOwn(next, MARK)) {
+      const { [MARK]: kind, wire } = next as Description;
+      kinds.get(kind)?.drop?.(wire);
+      stack.push(wire);
+    } else if (next instanceof Map) stack.push(...next.keys(), ...next.values());
+    else if (next instanceof Set || Array.isArray(next)) stack.push(...next);
+    else if (!isLeaf(next)) stack.push(...Object.values(next));
+  }
 }
 
 /**
@@ -268,7 +290,7 @@ function restore(value: unknown, done: Map<object, unknown>): unknown {
     const items = [...value];
     value.clear();
     for (const item of items) value.add(restore(item, done));
-  } else if (!isLeaf(value) && !(value instanceof Error)) {
+  } else if (!isLeaf(value)) {
     const record = value as Record<string, unknown>;
     for (const key of Object.keys(record)) record[key] = restore(record[key], done);
   }

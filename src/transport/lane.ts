@@ -1,159 +1,68 @@
 /**
- * The way from a host to one pool worker. The scheduler knows only {@linkcode Lane}; this one goes over `postMessage`, with
- * everything of one turn in one message.
+ * The way from a host to one pool worker, as a scheduler sees it. There are two: rings in shared memory (`ring_lane.ts`), for threads,
+ * and messages (`message_lane.ts`), for workers of type `"process"`.
  *
  * ```
- *  scheduler ── send ──▶ outbox ── flush ──▶ one message ──▶ worker: claims each chunk, runs it, replies
+ *  scheduler ── send ──▶ slot ── flush ──▶ worker: claims each chunk, runs it, replies with the slot
  *           ◀── onRefused (cannot be cloned)            revoke ──▶ takes a chunk back that has not started
  * ```
+ *
+ * A slot is a small number that a chunk has from `send` until `settle` or a successful `revoke`.
  * @module
  */
-import { EncodingError } from "../errors.ts";
-import { CLAIM_WORDS, type ControlWords } from "./control.ts";
-import type { RunMessage, WireChunk } from "./protocol.ts";
+import type { EncodingError } from "../errors.ts";
+import type { ChunkMode, WireError } from "./protocol.ts";
 
-/** A chunk on its way. */
-export interface OutgoingChunk<R extends { readonly id: number }>
-  extends Omit<WireChunk, "sequence" | "slot" | "task"> {
+/** The number of a chunk that was not sent, because the lane is full. */
+export const FULL = -1;
+
+/** What a lane reads of a chunk. */
+export interface Outgoing<R> {
   /** The function. */
   readonly reference: R;
-  /** Buffers and ports that move instead of being copied. */
-  readonly transfer: readonly unknown[] | undefined;
+  readonly mode: ChunkMode;
+  readonly keepGoing: boolean;
 }
 
 /** What a scheduler needs of the way to one worker. */
 export interface Lane<R extends { readonly id: number }> {
-  /** Whether there is room for another chunk. */
+  /** Whether there may be room for another chunk. */
   readonly hasRoom: boolean;
-  /** Puts a chunk into the next batch; returns its number on this lane. Only while there is room. */
-  send(chunk: OutgoingChunk<R>): number;
+  /**
+   * Puts a chunk into the next batch; returns its slot, or {@linkcode FULL}.
+   * @param value `apply`: the arguments; else the items
+   * @param handles whether shared objects in it have been replaced by descriptions
+   * @param transfer buffers and ports that move instead of being copied
+   * @throws {EncodingError} when the value cannot be sent, and whatever its getters throw
+   */
+  send(
+    chunk: Outgoing<R>,
+    value: unknown,
+    handles: boolean,
+    transfer: readonly unknown[] | undefined,
+  ): number;
   /** Sends the batch. */
   flush(): void;
   /** Takes back a chunk: true, and it will never run; false, it has started. */
-  revoke(sequence: number): boolean;
+  revoke(slot: number): boolean;
   /** Whether a chunk has started, as far as that can be known. */
-  hasStarted(sequence: number): boolean;
-  /** The result of a chunk has come, or was refused. */
-  settle(sequence: number): void;
+  hasStarted(slot: number): boolean;
+  /** The result of a chunk has come, or was refused: its slot is free. */
+  settle(slot: number): void;
 }
 
-interface Entry<R extends { readonly id: number }> {
-  readonly chunk: WireChunk;
-  readonly outgoing: OutgoingChunk<R>;
-}
-
-/** A lane over `postMessage`. */
-export class MessageLane<R extends { readonly id: number }> implements Lane<R> {
-  readonly #post: (message: RunMessage<R>, transfer?: readonly unknown[]) => void;
-  readonly #control: ControlWords | undefined;
-  readonly #onRefused: (sequence: number, error: EncodingError) => void;
-  readonly #known = new Set<number>();
-  #outbox: Entry<R>[] = [];
-  /** The slots of the chunks that are out, by their numbers. */
-  readonly #slots = new Map<number, number>();
-  #free: number[] = Array.from({ length: CLAIM_WORDS }, (_, i) => CLAIM_WORDS - 1 - i);
-  /** Slots of chunks that were revoked and that the worker has not come to. */
-  #revoked: number[] = [];
-  #next = 0;
-
+/** What a lane tells: a chunk that could not be sent after all, or what came back. */
+export interface LaneEvents {
+  onRefused(slot: number, error: EncodingError): void;
   /**
-   * @param post sends a message to the worker
-   * @param control the words shared with it; without them every chunk that is out counts as started
-   * @param onRefused told of a chunk that cannot be sent
+   * A chunk came back. `elapsed`: how long `count` calls like it took, in ms; 0 when that was not measured.
+   * @param value `apply`: the result; else an array of results, of which those that failed are undefined; undefined when all failed
+   * @param errors what failed: the place in the chunk, and the error
    */
-  constructor(
-    post: (message: RunMessage<R>, transfer?: readonly unknown[]) => void,
-    control: ControlWords | undefined,
-    onRefused: (sequence: number, error: EncodingError) => void,
-  ) {
-    this.#post = post;
-    this.#control = control;
-    this.#onRefused = onRefused;
-  }
-
-  get hasRoom(): boolean {
-    if (this.#free.length === 0 && this.#revoked.length > 0) {
-      const waiting: number[] = [];
-      for (const slot of this.#revoked) {
-        (this.#control === undefined || this.#control.wasSkipped(slot) ? this.#free : waiting).push(slot);
-      }
-      this.#revoked = waiting;
-    }
-    return this.#free.length > 0;
-  }
-
-  send(outgoing: OutgoingChunk<R>): number {
-    const sequence = this.#next++;
-    const slot = this.#free.pop();
-    if (slot === undefined) throw new RangeError("The lane is full: ask hasRoom first.");
-    this.#slots.set(sequence, slot);
-    this.#control?.open(slot);
-    const { mode, keepGoing, items, reference } = outgoing;
-    this.#outbox.push({ outgoing, chunk: { sequence, slot, task: reference.id, mode, keepGoing, items } });
-    return sequence;
-  }
-
-  flush(): void {
-    if (this.#outbox.length === 0) return;
-    const batch = this.#outbox;
-    this.#outbox = [];
-    if (this.#tryPost(batch) === undefined) return;
-    // One of them cannot be cloned: the others must not suffer for it.
-    for (const entry of batch) {
-      const error = this.#tryPost([entry]);
-      if (error === undefined) continue;
-      const reason = error instanceof Error ? error.message : String(error);
-      const path = entry.outgoing.mode === "apply" ? "args" : "items";
-      this.#onRefused(
-        entry.chunk.sequence,
-        new EncodingError(`Cannot send ${path} to another process: ${reason}`, path, { cause: error }),
-      );
-    }
-  }
-
-  revoke(sequence: number): boolean {
-    const slot = this.#slots.get(sequence);
-    if (slot === undefined) return false;
-    const at = this.#outbox.findIndex((entry) => entry.chunk.sequence === sequence);
-    if (at >= 0) {
-      this.#outbox.splice(at, 1);
-      this.settle(sequence);
-      return true;
-    }
-    if (this.#control?.revoke(slot) !== true) return false;
-    this.#slots.delete(sequence);
-    this.#revoked.push(slot);
-    return true;
-  }
-
-  hasStarted(sequence: number): boolean {
-    const slot = this.#slots.get(sequence);
-    return slot !== undefined && (this.#control?.hasStarted(slot) ?? true);
-  }
-
-  settle(sequence: number): void {
-    const slot = this.#slots.get(sequence);
-    if (slot === undefined) return;
-    this.#slots.delete(sequence);
-    this.#free.push(slot);
-  }
-
-  #tryPost(batch: readonly Entry<R>[]): unknown {
-    const references = new Map<number, R>();
-    const transfer: unknown[] = [];
-    for (const { outgoing } of batch) {
-      if (!this.#known.has(outgoing.reference.id)) references.set(outgoing.reference.id, outgoing.reference);
-      if (outgoing.transfer !== undefined) transfer.push(...outgoing.transfer);
-    }
-    try {
-      this.#post(
-        { kind: "run", references: [...references.values()], chunks: batch.map((entry) => entry.chunk) },
-        transfer.length === 0 ? undefined : transfer,
-      );
-    } catch (error) {
-      return error ?? new Error("the runtime refused it");
-    }
-    for (const id of references.keys()) this.#known.add(id);
-    return undefined;
-  }
+  onResult(slot: number, value: unknown, errors: Errors | undefined, elapsed: number, count: number): void;
+  /** A chunk came back, and cannot be read. */
+  onUnreadable(slot: number, error: unknown): void;
 }
+
+/** What failed in a chunk: the place, and the error. */
+export type Errors = readonly (readonly [number, WireError])[];

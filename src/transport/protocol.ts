@@ -2,7 +2,9 @@
  * What crosses between a host and its worker: types, no logic.
  * @module
  */
+import type { WasmMemory } from "../memory/wasm_memory.ts";
 import type { WorkerType } from "../runtime/adapter.ts";
+import type { LaneMemory } from "./lane_memory.ts";
 import type { WireError } from "./remote_error.ts";
 
 /** What a worker is told at its birth, before any message. */
@@ -33,6 +35,8 @@ export interface Birth {
     readonly generation: number;
     readonly agents: SharedArrayBuffer;
     readonly control: SharedArrayBuffer;
+    /** Its link, see `links.ts`. */
+    readonly link: unknown;
   } | undefined;
 }
 
@@ -63,6 +67,8 @@ export interface InitializeMessage<R> {
   readonly concurrency: number;
   /** Where several tasks are in flight: how long one may take, in ms. */
   readonly taskTimeout: number | undefined;
+  /** The lane in shared memory, where there is one; else chunks come by message. */
+  readonly lane?: LaneMemory | undefined;
 }
 
 /** How the items of a chunk become arguments. */
@@ -70,9 +76,7 @@ export type ChunkMode = "apply" | "map" | "starmap";
 
 /** Some calls of one function. */
 export interface WireChunk {
-  /** Counts the chunks sent to this worker. */
-  readonly sequence: number;
-  /** The number of its claim word, see `control.ts`. */
+  /** Its number while it is out; also that of its claim word, see `control.ts`. */
   readonly slot: number;
   /** The number of the function's reference. */
   readonly task: number;
@@ -90,8 +94,26 @@ export interface RunMessage<R> {
   readonly chunks: readonly WireChunk[];
 }
 
+/** To a pool worker: the value of a record in its work ring, for each such record one, in their order. */
+export interface TicketMessage {
+  readonly kind: "ticket";
+  readonly items: Payload;
+}
+
+/** Between host and pool worker: the memory for values that are too large for the ring, which its writer has made. */
+export interface MemoryMessage {
+  readonly kind: "memory";
+  readonly memory: WasmMemory;
+}
+
 /** Everything that a host says. */
-export type HostMessage<R> = StartMessage<R> | StopMessage | InitializeMessage<R> | RunMessage<R>;
+export type HostMessage<R> =
+  | StartMessage<R>
+  | StopMessage
+  | InitializeMessage<R>
+  | RunMessage<R>
+  | TicketMessage
+  | MemoryMessage;
 
 /** From a pool worker: it is ready for chunks. */
 export interface ReadyMessage {
@@ -110,11 +132,14 @@ export interface ExitingMessage {
   readonly code: number;
 }
 
+export type { WireError };
+
 /** What became of one chunk. */
 export interface WireResult {
-  readonly sequence: number;
-  /** How long it ran, in ms. */
+  readonly slot: number;
+  /** How long `count` calls like it took, in ms; 0 when that was not measured. */
   readonly elapsed: number;
+  readonly count: number;
   /** `apply`: the result; else an array of results, of which those that failed are undefined. */
   readonly result: Payload | undefined;
   /** What failed: the place in the chunk, and the error. */
@@ -128,4 +153,4 @@ export interface DoneMessage {
 }
 
 /** Everything that a worker says. */
-export type WorkerMessage = ReadyMessage | FailedMessage | DoneMessage | ExitingMessage;
+export type WorkerMessage = ReadyMessage | FailedMessage | DoneMessage | MemoryMessage | ExitingMessage;

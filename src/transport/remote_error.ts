@@ -48,10 +48,7 @@ function encode(thrown: unknown, depth: number, count: { left: number }): WireEr
 
 function takeApart(thrown: Error, depth: number, count: { left: number }): WireError {
   const fields: (readonly [string, Packed])[] = [];
-  for (const key of Object.keys(thrown)) {
-    if (key === "stack" || key === "message" || key === "cause" || key === "errors" || key === "name") continue;
-    // V8 and JSC add these to errors as data of their own.
-    if (key === "line" || key === "column" || key === "sourceURL") continue;
+  for (const key of fieldsOf(thrown)) {
     fields.push([key, packOr(readField(thrown, key), key)]);
   }
   const deeper = depth < DEPTH_LIMIT && count.left > 0;
@@ -72,7 +69,18 @@ function takeApart(thrown: Error, depth: number, count: { left: number }): WireE
   };
 }
 
-function readField(error: Error, key: string): unknown {
+/** The names of what an error's class or maker added to it. */
+export function fieldsOf(error: Error): string[] {
+  return Object.keys(error).filter((key) => !OWN_OF_ERRORS.has(key));
+}
+
+/** What every error has, and what V8 and JSC add to errors as data of their own. */
+const OWN_OF_ERRORS: ReadonlySet<string> = new Set(
+  ["stack", "message", "cause", "name", "line", "column", "sourceURL"],
+);
+
+/** A field of an error; of a getter that throws, a sentence about that. */
+export function readField(error: Error, key: string): unknown {
   try {
     return (error as unknown as Record<string, unknown>)[key];
   } catch (failure) {
@@ -85,7 +93,7 @@ function text(value: unknown, otherwise: string): string {
 }
 
 /** The nearest class that the other side can know: ours, the language's, or `DOMException`. */
-function classOf(error: Error): string {
+export function classOf(error: Error): string {
   if (typeof DOMException === "function" && error instanceof DOMException) return "DOMException";
   for (let proto: unknown = Object.getPrototypeOf(error); proto !== null; proto = Object.getPrototypeOf(proto)) {
     const name = (proto as { constructor?: { name?: string } }).constructor?.name ?? "";
@@ -94,24 +102,25 @@ function classOf(error: Error): string {
   return "Error";
 }
 
-/** A field that cannot be sent arrives as a sentence about it: the error itself must always arrive. */
 function packOr(value: unknown, name: string): Packed {
   try {
     const packed = pack(value, name);
     if (typeof packed.value === "object" && packed.value !== null) structuredClone(packed.value);
     return packed;
   } catch (failure) {
-    let shown: string;
-    try {
-      shown = String(value);
-    } catch {
-      shown = typeof value;
-    }
-    return {
-      value: `${shown} [not sent: ${failure instanceof Error ? failure.message : String(failure)}]`,
-      handles: false,
-    };
+    return { value: describeUnsent(value, failure), handles: false };
   }
+}
+
+/** What arrives instead of a field that cannot be sent: the error itself must always arrive. */
+export function describeUnsent(value: unknown, failure: unknown): string {
+  let shown: string;
+  try {
+    shown = String(value);
+  } catch {
+    shown = typeof value;
+  }
+  return `${shown} [not sent: ${failure instanceof Error ? failure.message : String(failure)}]`;
 }
 
 /** What {@linkcode decodeError} adds to `error.stack`, and where it can be read on its own. */
@@ -132,15 +141,7 @@ export function remoteStackOf(error: unknown): RemoteStack | undefined {
 /** Puts together what was thrown in process `processName`. */
 export function decodeError(wire: WireError, processName: string): unknown {
   if (wire.kind === "value") return wire.packed.handles ? unpack(wire.packed.value) : wire.packed.value;
-  let error: Error;
-  if (wire.type === "DOMException") {
-    error = new DOMException(wire.message, wire.name) as unknown as Error;
-  } else {
-    error = new Error(wire.message);
-    const type = ERROR_CLASSES.get(wire.type) ?? BUILT_IN.get(wire.type);
-    if (type !== undefined && type.prototype !== Error.prototype) Object.setPrototypeOf(error, type.prototype);
-    if (error.name !== wire.name) define(error, "name", wire.name);
-  }
+  const error = makeError(wire.type, wire.name, wire.message);
   if (wire.cause !== undefined) define(error, "cause", decodeError(wire.cause, processName));
   if (wire.errors !== undefined) define(error, "errors", wire.errors.map((inner) => decodeError(inner, processName)));
   for (const [key, packed] of wire.fields) {
@@ -156,6 +157,16 @@ export function decodeError(wire: WireError, processName: string): unknown {
   return error;
 }
 
+/** An error of the class that {@linkcode classOf} named. */
+export function makeError(type: string, name: string, message: string | undefined): Error {
+  if (type === "DOMException") return new DOMException(message, name) as unknown as Error;
+  const error = new Error(message);
+  const { prototype } = ERROR_CLASSES.get(type) ?? BUILT_IN.get(type) ?? Error;
+  if (prototype !== Error.prototype) Object.setPrototypeOf(error, prototype);
+  if (error.name !== name) define(error, "name", name);
+  return error;
+}
+
 /** The first lines of V8 repeat name and message, those of JSC do not; ours always do. */
 function showStack(wire: { name: string; message: string; stack: string }, processName: string): string {
   const head = wire.message === "" ? wire.name : `${wire.name}: ${wire.message}`;
@@ -163,7 +174,8 @@ function showStack(wire: { name: string; message: string; stack: string }, proce
   return `${head}\n    --- RemoteStack (${processName}) ---\n${frames}`;
 }
 
-function define(error: Error, key: string, value: unknown): void {
+/** Gives an error a property that is not enumerable, as its own ones are. */
+export function define(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, configurable: true, enumerable: false, writable: true });
 }
 

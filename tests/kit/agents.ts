@@ -4,7 +4,8 @@
  * @module
  */
 import { Worker } from "node:worker_threads";
-import { pack } from "../../src/transport/handles.ts";
+import { dropPacked, pack } from "../../src/transport/handles.ts";
+import { linkFor } from "../../src/transport/links.ts";
 import { selfAgent } from "../../src/memory/self.ts";
 import type { AgentSlot } from "../../src/memory/agents.ts";
 import { load } from "../../src/memory/atomics.ts";
@@ -29,8 +30,11 @@ export function spawn<R = unknown>(module: string, name: string, ...args: unknow
   const { table } = selfAgent();
   const slot = table.register();
   const agentName = `Agent-${++count}`;
+  const link = linkFor(slot);
+  const packed = pack(args, "args");
   const worker = new Worker(new URL(`./agent_main.${suffix}`, import.meta.url), {
-    workerData: { table: table.buffer, slot, agentName, module, name, packed: pack(args, "args") },
+    workerData: { table: table.buffer, slot, agentName, module, name, link, packed },
+    transferList: link === undefined ? [] : [link as never],
   });
   let markExited: (at: number) => void;
   const exited = new Promise<number>((resolve) => markExited = resolve);
@@ -47,6 +51,7 @@ export function spawn<R = unknown>(module: string, name: string, ...args: unknow
     worker.on("error", reject);
     worker.on("exit", (code: number) => {
       table.markDead(slot, false, ended && code === 0);
+      dropPacked(packed);
       markExited(performance.now());
       reject(new Error(`${agentName} exited with ${code}`));
     });
@@ -59,8 +64,11 @@ export function spawn<R = unknown>(module: string, name: string, ...args: unknow
     exited,
     async terminate(): Promise<void> {
       table.requestStop(slot);
+      // As the process room does: a thread that cannot be stopped has this long to see that it should.
+      if ("Deno" in globalThis) await new Promise((resolve) => setTimeout(resolve, 120));
       await worker.terminate();
       table.markDead(slot, "Deno" in globalThis);
+      dropPacked(packed);
       markExited(performance.now());
     },
   };

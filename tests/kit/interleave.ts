@@ -225,7 +225,7 @@ class Engine {
       Atomics.notify(control, i * AGENT_WORDS + RUN);
       while (this.#state(i) === RUNNING) Atomics.wait(control, i * AGENT_WORDS + STATE, RUNNING, 20000);
     }
-    let current = 0;
+    let current = -1; // who begins is no preemption
     let preemptions = 0;
     const fail = (what: string): { choices: Choice[]; alternatives: Choice[][]; failure: string } => {
       this.#abandon();

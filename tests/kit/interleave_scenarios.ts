@@ -15,6 +15,8 @@ import type { Event } from "../../src/sync/event.ts";
 import type { Lockable } from "../../src/sync/guard.ts";
 import type { Semaphore } from "../../src/sync/semaphore.ts";
 import { COUNTER } from "./interleave.ts";
+import { PIPE_SCENARIOS } from "./pipe_scenarios.ts";
+import { LANE_SCENARIOS } from "./interleave_lanes.ts";
 
 /** What the scenarios may do beside using the objects. */
 export interface Tools {
@@ -39,6 +41,8 @@ function count(tools: Tools, n = 1): void {
 }
 
 export const SCENARIOS: Record<string, (tools: Tools, objects: never) => void> = {
+  ...PIPE_SCENARIOS,
+  ...LANE_SCENARIOS,
   lock(tools, { lock }: Objects) {
     const guard = lock.acquireSync();
     tools.exclusive();

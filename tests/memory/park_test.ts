@@ -83,8 +83,12 @@ test("a name and a label are cut, not spilled", () => {
 test("SpinBudget finds what is there, and gives up on what is not", () => {
   const words = counters();
   const spin = new SpinBudget();
-  assert(spin.untilEqual(words, 0, 0));
+  assert(spin.untilReplaced(words, 0, 0, 7, false));
+  assertEquals(words[0], 7);
+  assert(spin.untilReplaced(words, 0, 7, 0, true));
   assert(spin.whileEqual(words, 0, 1));
-  for (let i = 0; i < 200; i++) assert(!spin.untilEqual(words, 0, 1));
-  assert(spin.untilEqual(words, 0, 0));
+  for (let i = 0; i < 200; i++) assert(!spin.untilReplaced(words, 0, 1, 2, i % 2 === 0));
+  assert(spin.untilReplaced(words, 0, 0, 7, false));
+  assertEquals(words[0], 7);
+  assert(spin.untilReplaced(words, 0, 7, 0, true));
 });

@@ -1,0 +1,39 @@
+/**
+ * workerpool: https://github.com/josdejong/workerpool
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { type Contestant, engine, load } from "../contestant.ts";
+
+interface Pool {
+  exec(method: string, params: readonly unknown[], options?: { transfer: readonly ArrayBuffer[] }): Promise<unknown>;
+  terminate(force?: boolean): Promise<unknown>;
+}
+
+interface Module {
+  readonly default: { pool(script: string, options: Record<string, unknown>): Pool };
+}
+
+/** Gives a worker one task at a time; nothing to set. */
+export const workerpool: Contestant = {
+  name: "workerpool",
+  kind: "rival",
+  package: "workerpool",
+  refusal({ overlap }) {
+    if (engine === "bun") return "every call hangs on Bun: its worker takes itself for a browser's";
+    return overlap ? "runs one task at a time in a worker" : undefined;
+  },
+  async open({ workers }) {
+    const { default: library } = await load<Module>("workerpool");
+    const pool = library.pool(fileURLToPath(new URL("./workers/workerpool.mjs", import.meta.url)), {
+      minWorkers: workers,
+      maxWorkers: workers,
+      workerType: "thread",
+    });
+    return {
+      call: (name) => (argument) => pool.exec(name, [argument]),
+      move: () => (buffer) => pool.exec("moved", [buffer], { transfer: [buffer] }) as Promise<ArrayBuffer>,
+      close: () => pool.terminate(true),
+    };
+  },
+};

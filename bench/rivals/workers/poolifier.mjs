@@ -1,0 +1,4 @@
+import { ThreadWorker } from "poolifier";
+import { burn, echo, fibonacci, increment, rest, roots, squares, toil } from "../../work.mjs";
+
+export default new ThreadWorker({ burn, echo, fibonacci, increment, rest, roots, squares, toil });

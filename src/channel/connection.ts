@@ -1,0 +1,491 @@
+/**
+ * `Connection`: one end of a pipe.
+ * @module
+ */
+import { EncodingError } from "../errors.ts";
+import { deadlineOf, throwIfAborted, type WaitOptions } from "../memory/park.ts";
+import { isDropping, note, type Ticket } from "../transport/cargo.ts";
+import { registerHandle } from "../transport/handles.ts";
+import { encodeParcel, sentCargo, takeCargo, undoCargo } from "../transport/parcel.ts";
+import { WAITABLE, type WaitState } from "../transport/waitable.ts";
+import { PipeEnd } from "./pipe_end.ts";
+import type { Holds, TicketPlace } from "./pipe_holds.ts";
+import { ANY_BYTES, type Inbound, NOTHING, VALUE, type Want } from "./pipe_in.ts";
+import { BYTES, CARGO, closedError, type Outbound, pipeEncoder } from "./pipe_out.ts";
+import { ConnectionError } from "../errors.ts";
+import { breathe, outOfBreath } from "./queue_wait.ts";
+
+/** Bytes that can be sent: a typed array, a `DataView` or a buffer, shared or not. */
+export type BytesLike = ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+/** Options of {@linkcode Connection.sendBytes}. */
+export interface SendBytesOptions extends WaitOptions {
+  /** The first byte that is sent; the default is 0. */
+  readonly offset?: number | undefined;
+  /** How many bytes are sent; the default is all from `offset` on. */
+  readonly size?: number | undefined;
+}
+
+/** Options of {@linkcode Connection.recvBytes}. */
+export interface RecvBytesOptions extends WaitOptions {
+  /** The longest message, in bytes; a longer one is an error, and stays where it is. */
+  readonly maxLength?: number | undefined;
+}
+
+/** Options of {@linkcode Connection.recvBytesInto}. */
+export interface RecvBytesIntoOptions extends WaitOptions {
+  /** Where the message begins in the buffer, in bytes; the default is 0. */
+  readonly offset?: number | undefined;
+}
+
+/** What crosses to another process: the pipe, which end, and the ticket of this copy. */
+interface ConnectionWire extends TicketPlace {
+  readonly buffer: SharedArrayBuffer;
+  readonly side: number;
+}
+
+/** A copy of a connection that is in a message which is not published yet. */
+class EndTicket implements Ticket {
+  readonly #end: PipeEnd;
+  readonly #holds: Holds;
+  readonly #place: TicketPlace;
+
+  constructor(end: PipeEnd, place: TicketPlace) {
+    this.#end = end;
+    this.#holds = end.own;
+    this.#place = place;
+  }
+
+  sent(): void {
+    this.#holds.sent(this.#place);
+  }
+
+  undo(): void {
+    this.#end.arrived(this.#place, false);
+  }
+}
+
+/** Lets go of the end of a connection that was forgotten. */
+const forgotten = new FinalizationRegistry<PipeEnd>((end) => end.remove());
+
+const SENT = Promise.resolve();
+
+/**
+ * One end of a {@linkcode Pipe}. Messages keep their boundaries and their order. It may be passed to any process, nested in
+ * anything; that is a copy, and the sender's own stays open.
+ *
+ * An end is open while any process has a copy of it that was not closed. When the other end is not, because it was closed
+ * everywhere or its processes have ended, `recv` gives what is left and then throws `EndOfFileError`, and `send` throws
+ * `BrokenPipeError`; who is waiting learns of a death within 250 ms. So a process should close the ends that it does not use, first
+ * of all its own copy of what it has passed on. What happened before a message was sent is visible after it was received.
+ *
+ * Python: `multiprocessing.connection.Connection`, with these differences. Several processes may use one end at the same time:
+ * each message goes to one of them, whole. `recv` gives a `Uint8Array` for a message from `sendBytes`. A message that is
+ * too long for `maxLength` stays in the pipe, which goes on. A thread that would wait for itself for ever gets a
+ * `DeadlockError`. Times are milliseconds. There is no `fileno`.
+ *
+ * @typeParam S what is sent
+ * @typeParam R what is received
+ *
+ * @example
+ * ```ts
+ * import { Pipe } from "@manycore/multiprocessing";
+ *
+ * const [a, b] = Pipe<string>();
+ * await a.send("hello");
+ * console.log(await b.recv()); // hello
+ * a.close();
+ * b.close();
+ * ```
+ */
+export class Connection<S = unknown, R = S> {
+  static {
+    registerHandle<Connection, ConnectionWire>("Connection", Connection, {
+      detach(connection) {
+        const end = connection.#open("send the connection");
+        const ticket = end.own.leave();
+        if (!note(new EndTicket(end, ticket))) end.own.sent(ticket);
+        return { buffer: end.memory.buffer, side: end.side, ...ticket };
+      },
+      attach({ buffer, side, place, serial }) {
+        const end = PipeEnd.from(buffer, side);
+        const keep = !isDropping();
+        end.arrived({ place, serial }, keep);
+        const connection = new Connection(end);
+        if (!keep) connection.#closed = true;
+        return connection;
+      },
+      drop({ buffer, side, place, serial }) {
+        PipeEnd.from(buffer, side).arrived({ place, serial }, false);
+      },
+    });
+    // How Node, Bun and Deno show it in console.log.
+    for (const name of ["nodejs.util.inspect.custom", "Deno.customInspect"]) {
+      Object.defineProperty(this.prototype, Symbol.for(name), {
+        value(this: Connection): string {
+          return this.toString();
+        },
+      });
+    }
+  }
+
+  readonly #end: PipeEnd;
+  #closed = false;
+
+  /** For this library's own use: {@linkcode Pipe} makes connections. @param end the end of the pipe */
+  constructor(end: object) {
+    if (!(end instanceof PipeEnd)) {
+      throw new TypeError("Cannot make a Connection by itself: call Pipe(), which makes two.");
+    }
+    this.#end = end;
+    forgotten.register(this, end, this);
+  }
+
+  /**
+   * Sends a value, a copy of which is received at the other end. It waits while the pipe is full, without blocking the
+   * thread.
+   *
+   * @param value anything that can be passed to a process
+   * @param options a time limit in ms, a signal; a long message that is cut off by them is an error for its receiver
+   * @throws {EncodingError} when the value cannot be sent; its path says what in it
+   * @throws {BrokenPipeError} when nobody is left who could receive it
+   * @throws {ConnectionClosedError} when this connection is closed, {ConnectionError} when it only receives
+   * @throws {TimeoutError} when the time limit passes; the signal's reason
+   */
+  send(value: S, options?: WaitOptions): Promise<void> {
+    try {
+      const out = this.#outbound("send");
+      if (outOfBreath()) return breathe().then(() => this.#sendSlow(out, value, options));
+      if (options === undefined && out.trySendDirect(value)) {
+        out.published();
+        return SENT;
+      }
+      return this.#sendSlow(out, value, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Sends a value, blocking the thread while the pipe is full. Parameters and errors as {@linkcode Connection.send}. */
+  sendSync(value: S, options?: WaitOptions): void {
+    const out = this.#outbound("sendSync");
+    if (options === undefined && out.trySendDirect(value)) return out.published();
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    const encoder = pipeEncoder();
+    const length = encodeParcel(encoder, value, "value");
+    const cargo = takeCargo();
+    const tag = cargo === undefined ? 0 : CARGO;
+    try {
+      if (!out.trySend(encoder.bytes, 0, length, tag)) out.sendSync(encoder.bytes, 0, length, tag, deadline);
+    } catch (error) {
+      undoCargo(cargo);
+      throw error;
+    }
+    sentCargo(cargo);
+    out.published();
+  }
+
+  /**
+   * Receives the next message, waiting for it without blocking the thread.
+   *
+   * @param options a time limit in ms, a signal
+   * @returns what was sent: a value, or a `Uint8Array` for a message from `sendBytes`
+   * @throws {EndOfFileError} when there is none, and nobody is left who could send one
+   * @throws {ConnectionClosedError} when this connection is closed, {ConnectionError} when it only sends, or when the
+   *   message was cut off by the end of its sender
+   * @throws {TimeoutError} when the time limit passes; the signal's reason
+   */
+  recv(options?: WaitOptions): Promise<R> {
+    return this.#receive("recv", VALUE, options) as Promise<R>;
+  }
+
+  /** Receives the next message, blocking the thread until there is one. Parameters and errors as {@linkcode Connection.recv}. */
+  recvSync(options?: WaitOptions): R {
+    return this.#receiveSync("recvSync", VALUE, options) as R;
+  }
+
+  /**
+   * Sends bytes as one message. It waits while the pipe is full, without blocking the thread; until then the bytes must stay
+   * as they are.
+   *
+   * @param bytes what is sent, copied once
+   * @param options `offset` and `size` in bytes, a time limit in ms, a signal
+   * @throws {RangeError} when `offset` and `size` are not within the bytes; otherwise as {@linkcode Connection.send}
+   */
+  async sendBytes(bytes: BytesLike, options?: SendBytesOptions): Promise<void> {
+    const out = this.#outbound("sendBytes");
+    const [view, start, length] = piece(bytes, options);
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    if (outOfBreath()) await breathe();
+    if (!out.trySend(view, start, length, BYTES)) {
+      await out.send(view, start, length, BYTES, deadline, options?.signal);
+    }
+    out.published();
+  }
+
+  /** Sends bytes as one message, blocking the thread while the pipe is full. As {@linkcode Connection.sendBytes}. */
+  sendBytesSync(bytes: BytesLike, options?: SendBytesOptions): void {
+    const out = this.#outbound("sendBytesSync");
+    const [view, start, length] = piece(bytes, options);
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    if (!out.trySend(view, start, length, BYTES)) out.sendSync(view, start, length, BYTES, deadline);
+    out.published();
+  }
+
+  /**
+   * Receives the next message, which has to be one from `sendBytes`, waiting for it without blocking the thread.
+   *
+   * @param options the longest message, a time limit in ms, a signal
+   * @returns the bytes, in memory of their own
+   * @throws {ConnectionError} when the message is longer than `maxLength`, or is a value; it stays there. Otherwise as
+   *   {@linkcode Connection.recv}
+   */
+  recvBytes(options?: RecvBytesOptions): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      return this.#receive("recvBytes", wantOf(options), options) as Promise<Uint8Array<ArrayBuffer>>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Receives bytes, blocking the thread until there is a message. As {@linkcode Connection.recvBytes}. */
+  recvBytesSync(options?: RecvBytesOptions): Uint8Array<ArrayBuffer> {
+    return this.#receiveSync("recvBytesSync", wantOf(options), options) as Uint8Array<ArrayBuffer>;
+  }
+
+  /**
+   * Receives the next message, which has to be one from `sendBytes`, into memory that is there already. It waits for the
+   * message without blocking the thread.
+   *
+   * @param buffer where the bytes go
+   * @param options where they begin in it, a time limit in ms, a signal
+   * @returns how many bytes the message has
+   * @throws {BufferTooShortError} when the message does not fit; it is in the error's `bytes`. Otherwise as
+   *   {@linkcode Connection.recvBytes}
+   */
+  recvBytesInto(buffer: BytesLike, options?: RecvBytesIntoOptions): Promise<number> {
+    try {
+      return this.#receive("recvBytesInto", into(buffer, options), options) as Promise<number>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Receives bytes into memory, blocking the thread until there is a message. As {@linkcode Connection.recvBytesInto}. */
+  recvBytesIntoSync(buffer: BytesLike, options?: RecvBytesIntoOptions): number {
+    return this.#receiveSync("recvBytesIntoSync", into(buffer, options), options) as number;
+  }
+
+  /**
+   * Whether `recv` would not wait: there is a message, or no message can come any more. Without a time limit it answers at
+   * once; with one it waits so long for a message, without blocking the thread.
+   *
+   * @param options a time limit in ms, `Infinity` for none; a signal
+   * @throws {ConnectionClosedError} when this connection is closed, {ConnectionError} when it only sends
+   */
+  async poll(options?: WaitOptions): Promise<boolean> {
+    const inbound = this.#inbound("poll");
+    throwIfAborted(options);
+    return await inbound.poll(deadlineOf({ timeout: options?.timeout ?? 0 }), options?.signal);
+  }
+
+  /** The same as {@linkcode Connection.poll}, blocking the thread while it waits. */
+  pollSync(options?: WaitOptions): boolean {
+    const inbound = this.#inbound("pollSync");
+    throwIfAborted(options);
+    return inbound.pollSync(deadlineOf({ timeout: options?.timeout ?? 0 }));
+  }
+
+  /**
+   * The messages, until nobody is left who could send any. It waits without blocking the thread.
+   *
+   * @example
+   * ```ts
+   * import { Pipe } from "@manycore/multiprocessing";
+   *
+   * const [receiver, sender] = Pipe<number>({ duplex: false });
+   * for (let i = 0; i < 3; i++) sender.sendSync(i);
+   * sender.close();
+   * for await (const n of receiver) console.log(n); // 0 1 2
+   * ```
+   */
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<R> {
+    for (;;) {
+      let value: R;
+      try {
+        value = await this.recv();
+      } catch (error) {
+        if (error instanceof Error && error.name === "EndOfFileError") return;
+        throw error;
+      }
+      yield value;
+    }
+  }
+
+  /**
+   * Lets go of this copy of the end. It never blocks and can be called again. When it was the last copy anywhere, the other
+   * end gets `EndOfFileError` or `BrokenPipeError`; what was sent before is still received there.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    forgotten.unregister(this);
+    this.#end.remove();
+  }
+
+  /** Closes it, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Whether it was closed here. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether messages can be received from it. */
+  get readable(): boolean {
+    return this.#end.receives;
+  }
+
+  /** Whether messages can be sent on it. */
+  get writable(): boolean {
+    return this.#end.sends;
+  }
+
+  /** How `wait()` waits for it: it is ready when `recv` would not wait. */
+  get [WAITABLE](): WaitState {
+    return this.#inbound("wait for");
+  }
+
+  /** A line with its number and state. */
+  toString(): string {
+    const way = this.readable ? this.writable ? "" : ", receives only" : ", sends only";
+    return `<${this.#end.label}${way}${this.#closed ? ", closed" : ""}>`;
+  }
+
+  /** Its name for `Object.prototype.toString`. */
+  get [Symbol.toStringTag](): string {
+    return "Connection";
+  }
+
+  #open(what: string): PipeEnd {
+    if (this.#closed) {
+      const error = closedError(this.#end.label, what);
+      throw what === "send the connection" ? new EncodingError(error.message, "", { cause: error }) : error;
+    }
+    return this.#end;
+  }
+
+  #outbound(what: string): Outbound {
+    const end = this.#open(what);
+    if (!end.sends) {
+      throw new ConnectionError(`Cannot ${what}: ${end.label} is read-only; the other end of this pipe sends.`);
+    }
+    return end.outbound;
+  }
+
+  #inbound(what: string): Inbound {
+    const end = this.#open(what);
+    if (!end.receives) {
+      throw new ConnectionError(`Cannot ${what}: ${end.label} is write-only; the other end of this pipe receives.`);
+    }
+    return end.inbound;
+  }
+
+  async #sendSlow(out: Outbound, value: S, options: WaitOptions | undefined): Promise<void> {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    const encoder = pipeEncoder();
+    const length = encodeParcel(encoder, value, "value");
+    const cargo = takeCargo();
+    const tag = cargo === undefined ? 0 : CARGO;
+    try {
+      if (!out.trySend(encoder.bytes, 0, length, tag)) {
+        // The encoder's memory is needed for what is sent meanwhile.
+        await out.send(encoder.bytes.slice(0, length), 0, length, tag, deadline, options?.signal);
+      }
+    } catch (error) {
+      undoCargo(cargo);
+      throw error;
+    }
+    sentCargo(cargo);
+    out.published();
+  }
+
+  #receive(what: string, want: Want, options: WaitOptions | undefined): Promise<unknown> {
+    try {
+      const inbound = this.#inbound(what);
+      if (outOfBreath()) return breathe().then(() => this.#receiveSlow(inbound, want, options));
+      if (options === undefined) {
+        const got = inbound.tryReceive(want);
+        if (got !== NOTHING) return Promise.resolve(inbound.open(got));
+      }
+      return this.#receiveSlow(inbound, want, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #receiveSlow(inbound: Inbound, want: Want, options: WaitOptions | undefined): Promise<unknown> {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    return await inbound.receive(want, deadline, options?.signal);
+  }
+
+  #receiveSync(what: string, want: Want, options: WaitOptions | undefined): unknown {
+    const inbound = this.#inbound(what);
+    if (options === undefined) {
+      const got = inbound.tryReceive(want);
+      if (got !== NOTHING) return inbound.openSync(got);
+    }
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    return inbound.receiveSync(want, deadline);
+  }
+}
+
+function wantOf(options: RecvBytesOptions | undefined): Want {
+  const most = options?.maxLength;
+  if (most === undefined) return ANY_BYTES;
+  if (typeof most !== "number") throw new TypeError(`Cannot receive: maxLength is ${String(most)}, not a number.`);
+  if (!(most >= 0)) throw new RangeError(`Cannot receive: negative maxLength ${most}; give a number of bytes.`);
+  return { bytes: true, most };
+}
+
+function viewOf(bytes: unknown, what: string): Uint8Array {
+  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes instanceof ArrayBuffer || bytes instanceof SharedArrayBuffer) return new Uint8Array(bytes);
+  throw new TypeError(`Cannot ${what} ${String(bytes)}: give a typed array, a DataView, or a buffer.`);
+}
+
+function checkIndex(value: unknown, what: string): number {
+  if (!Number.isInteger(value)) throw new TypeError(`${what} is ${String(value)}, not an integer.`);
+  if ((value as number) < 0) throw new RangeError(`${what} is negative: ${String(value)}.`);
+  return value as number;
+}
+
+function piece(bytes: BytesLike, options: SendBytesOptions | undefined): [Uint8Array, number, number] {
+  const view = viewOf(bytes, "send");
+  const offset = options?.offset === undefined ? 0 : checkIndex(options.offset, "sendBytes: offset");
+  if (offset > view.length) {
+    throw new RangeError(`sendBytes: offset is ${offset}, and the buffer has ${view.length} bytes.`);
+  }
+  const size = options?.size === undefined ? view.length - offset : checkIndex(options.size, "sendBytes: size");
+  if (offset + size > view.length) {
+    throw new RangeError(`sendBytes: offset + size is ${offset + size}, and the buffer has ${view.length} bytes.`);
+  }
+  return [view, offset, size];
+}
+
+function into(buffer: BytesLike, options: RecvBytesIntoOptions | undefined): Want {
+  const view = viewOf(buffer, "receive into");
+  const offset = options?.offset === undefined ? 0 : checkIndex(options.offset, "recvBytesInto: offset");
+  if (offset > view.length) {
+    throw new RangeError(`recvBytesInto: offset is ${offset}, and the buffer has ${view.length} bytes.`);
+  }
+  return { bytes: true, into: offset === 0 ? view : view.subarray(offset) };
+}

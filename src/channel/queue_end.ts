@@ -1,0 +1,317 @@
+/**
+ * One agent's end of a queue: every way to put and to get, for the three classes.
+ *
+ * ```
+ *   put ───────▶ fast path: write the record ──▶ done            get ───▶ fast path: take a record ──▶ item
+ *   putSync        full ─▶ block                                 getSync    empty ─▶ spin, block
+ *   put            full ─▶ outbox, in order                      get        empty ─▶ await the bell
+ * ```
+ *
+ * A fast path tries once, with no options and no promise that it does not return. Everything else is in a slow path.
+ * @module
+ */
+import { QueueClosedError, QueueEmptyError } from "../errors.ts";
+import { type AsyncBell, awaitOn } from "../memory/async_park.ts";
+import { blockOn, deadlineOf, now, throwIfAborted, type WaitOptions } from "../memory/park.ts";
+import { decodeItem, decodeItemSync, encodedBytes, encodedLength, encodeItem } from "./queue_codec.ts";
+import {
+  ALL_DONE,
+  BRIEFLY,
+  BUSY,
+  DONE,
+  DRAINED_FOR_GOOD,
+  FULL,
+  HELD,
+  ITEMS,
+  NOTHING,
+  type PutOutcome,
+  QueueCore,
+  type QueueWire,
+  SPACE,
+} from "./queue_core.ts";
+import { Outbox, putError, type Written } from "./queue_outbox.ts";
+import { BYTES, CONSTANT, DOUBLE, ENCODED, INTEGER } from "./queue_records.ts";
+import { breathe, newBell, outOfBreath, pause, QueueWaiter } from "./queue_wait.ts";
+
+/** What `put` returns when it was done at once. */
+const AT_ONCE: Promise<void> = Promise.resolve();
+
+/** How often a thread spins for an item, or for space, when others are faster, before it sleeps. */
+const SPINS = 8;
+
+function isInteger(item: number): boolean {
+  return (item | 0) === item && (item !== 0 || 1 / item > 0);
+}
+
+/** The index of an item among the CONSTANTS, or −1. */
+function constantOf(item: unknown): number {
+  return item === undefined ? 0 : item === null ? 1 : item === false ? 2 : item === true ? 3 : -1;
+}
+
+/** An item that has been encoded just now, as it is to be written. Its bytes are good until the next one is encoded. */
+function written(item: unknown): Written {
+  if (typeof item === "number") {
+    return { kind: isInteger(item) ? INTEGER : DOUBLE, value: item, bytes: undefined, length: 0 };
+  }
+  const which = constantOf(item);
+  if (which >= 0) return { kind: CONSTANT, value: which, bytes: undefined, length: 0 };
+  return { kind: BYTES, value: 0, bytes: encodedBytes(), length: encodedLength() };
+}
+
+function write(item: unknown): Written {
+  if (typeof item !== "number" && constantOf(item) < 0) encodeItem(item);
+  return written(item);
+}
+
+function closedAndDrained(): QueueClosedError {
+  return new QueueClosedError("Cannot get an item: the queue is closed, and all its items have been got.");
+}
+
+function nothingInTime(timeout: number | undefined): QueueEmptyError {
+  return new QueueEmptyError(`Cannot get an item: none came within ${timeout} ms.`);
+}
+
+/** See above. */
+export class QueueEnd {
+  readonly core: QueueCore;
+  readonly #outbox: Outbox;
+  #itemBell: AsyncBell | undefined;
+  #doneBell: AsyncBell | undefined;
+
+  /** @param most the most items of a new queue, 0: no limit; or an existing queue */
+  constructor(most: number | QueueWire) {
+    this.core = new QueueCore(most);
+    this.#outbox = new Outbox(this.core);
+  }
+
+  /** Puts an item without blocking the thread. */
+  put(item: unknown, options: WaitOptions | undefined): Promise<void> {
+    try {
+      if (options !== undefined || !this.#outbox.isEmpty) return this.#putSlow(write(item), item, options);
+      if (this.#attempt(item, BRIEFLY) !== DONE) return this.#putSlow(written(item), item, options);
+      return outOfBreath() ? breathe() : AT_ONCE;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Puts an item, blocking the thread until there is space. */
+  putSync(item: unknown, options: WaitOptions | undefined): void {
+    if (options !== undefined || !this.#outbox.isEmpty) this.#putSyncSlow(write(item), item, options);
+    else if (this.#attempt(item, Infinity) !== DONE) this.#putSyncSlow(written(item), item, options);
+  }
+
+  /** Puts an item if there is space. */
+  putNowait(item: unknown): void {
+    const { core } = this;
+    const now = (one: Written): PutOutcome => core.put(one.kind, one.value, one.bytes, one.length, Infinity);
+    const outcome = this.#outbox.isEmpty
+      ? this.#attempt(item, Infinity)
+      : this.#outbox.flush(now)
+      ? now(write(item))
+      : FULL;
+    if (outcome !== DONE) throw putError(outcome, item, core.most, false);
+  }
+
+  /** Gets an item without blocking the thread. */
+  get(options: WaitOptions | undefined): Promise<unknown> {
+    try {
+      if (options !== undefined || outOfBreath()) return this.getSlow(options, options === undefined);
+      const item = this.core.take(BRIEFLY);
+      if (typeof item !== "symbol") return Promise.resolve(item);
+      return item === ENCODED ? Promise.resolve(decodeItem()) : this.getSlow(options, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Gets an item, blocking the thread until there is one. */
+  getSync(options: WaitOptions | undefined): unknown {
+    if (options !== undefined) return this.#getSyncSlow(options);
+    const item = this.core.take(Infinity);
+    if (typeof item !== "symbol") return item;
+    return item === ENCODED ? decodeItemSync() : this.#getSyncSlow(options);
+  }
+
+  /** Gets an item if there is one. */
+  getNowait(): unknown {
+    const item = this.core.take(Infinity);
+    if (typeof item !== "symbol") return item;
+    if (item === ENCODED) return decodeItemSync();
+    if (item === DRAINED_FOR_GOOD) throw closedAndDrained();
+    throw new QueueEmptyError("Cannot get an item: the queue is empty.");
+  }
+
+  /** Gets item after item until the queue is closed and empty. */
+  iterate(): AsyncIterableIterator<unknown> {
+    return new QueueIterator(this);
+  }
+
+  /** The same, blocking the thread for each. */
+  *iterateSync(): Generator<unknown, void> {
+    for (;;) {
+      let item: unknown;
+      try {
+        item = this.getSync(undefined);
+      } catch (error) {
+        if (error instanceof QueueClosedError) return;
+        throw error;
+      }
+      yield item;
+    }
+  }
+
+  /** Waits until every item is done. */
+  async join(options: WaitOptions | undefined): Promise<boolean> {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    if (this.core.isReady(ALL_DONE)) return true;
+    const waiter = new QueueWaiter(this.core, ALL_DONE, this.#doneBell ??= newBell(this.core, ALL_DONE));
+    return await awaitOn(waiter, deadline, options?.signal);
+  }
+
+  /** The same, blocking the thread. */
+  joinSync(options: WaitOptions | undefined): boolean {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    return this.core.isReady(ALL_DONE) || blockOn(new QueueWaiter(this.core, ALL_DONE), deadline);
+  }
+
+  #attempt(item: unknown, deadline: number): PutOutcome {
+    const { core } = this;
+    if (typeof item === "number") return core.put(isInteger(item) ? INTEGER : DOUBLE, item, undefined, 0, deadline);
+    const which = constantOf(item);
+    if (which >= 0) return core.put(CONSTANT, which, undefined, 0, deadline);
+    encodeItem(item);
+    return core.put(BYTES, 0, encodedBytes(), encodedLength(), deadline);
+  }
+
+  #putSlow(one: Written, item: unknown, options: WaitOptions | undefined): Promise<void> {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    const { core } = this;
+    let outcome: PutOutcome = FULL;
+    if (this.#outbox.isEmpty) {
+      outcome = core.put(one.kind, one.value, one.bytes, one.length, BRIEFLY);
+      if (outcome === DONE) return outOfBreath() ? breathe() : AT_ONCE;
+    }
+    const timeout = deadline === Infinity ? Infinity : deadline - now();
+    if (timeout <= 0 || (outcome !== FULL && outcome !== BUSY)) throw putError(outcome, item, core.most, true);
+    return this.#outbox.add(one, item, timeout, options?.signal);
+  }
+
+  #putSyncSlow(one: Written, item: unknown, options: WaitOptions | undefined): void {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    const { core } = this;
+    const waiter = new QueueWaiter(core, SPACE);
+    const attempt = (one: Written): PutOutcome => {
+      for (let tries = 0;; tries++) {
+        const outcome = core.put(one.kind, one.value, one.bytes, one.length, deadline);
+        if (outcome !== FULL) return outcome;
+        if (tries < SPINS && core.spinForSpace()) continue;
+        if (!blockOn(waiter, deadline)) return FULL;
+      }
+    };
+    try {
+      const outcome = this.#outbox.flush(attempt) ? attempt(one) : FULL;
+      if (outcome !== DONE) throw putError(outcome, item, core.most, true);
+    } finally {
+      waiter.leave();
+    }
+  }
+
+  /** The slow path of {@linkcode get}. `breathless`: the event loop is to turn first. */
+  async getSlow(options: WaitOptions | undefined, breathless: boolean): Promise<unknown> {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    if (breathless) await breathe();
+    const { core } = this;
+    let waiter: QueueWaiter | undefined;
+    try {
+      for (;;) {
+        const item = core.take(BRIEFLY);
+        if (item === HELD) {
+          if (now() >= deadline) throw nothingInTime(options?.timeout);
+          await pause();
+        } else if (item === NOTHING) {
+          waiter ??= new QueueWaiter(core, ITEMS, this.#itemBell ??= newBell(core, ITEMS));
+          if (!await awaitOn(waiter, deadline, options?.signal)) throw nothingInTime(options?.timeout);
+        } else if (item === DRAINED_FOR_GOOD) throw closedAndDrained();
+        else return item === ENCODED ? await decodeItem() : item;
+      }
+    } finally {
+      waiter?.leave();
+    }
+  }
+
+  #getSyncSlow(options: WaitOptions | undefined): unknown {
+    const deadline = deadlineOf(options);
+    throwIfAborted(options);
+    const { core } = this;
+    let waiter: QueueWaiter | undefined;
+    try {
+      for (let tries = 0;; tries++) {
+        const item = core.take(deadline);
+        if (item === HELD) throw nothingInTime(options?.timeout);
+        if (item === NOTHING) {
+          if (tries < SPINS && core.spinForItems()) continue;
+          waiter ??= new QueueWaiter(core, ITEMS);
+          if (!blockOn(waiter, deadline)) throw nothingInTime(options?.timeout);
+        } else if (item === DRAINED_FOR_GOOD) throw closedAndDrained();
+        else return item === ENCODED ? decodeItemSync() : item;
+      }
+    } finally {
+      waiter?.leave();
+    }
+  }
+}
+
+/** What `for await` uses. It holds no item of its own: what has not been asked for stays in the queue. */
+class QueueIterator implements AsyncIterableIterator<unknown> {
+  readonly #end: QueueEnd;
+  #over = false;
+
+  constructor(end: QueueEnd) {
+    this.#end = end;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    const breathless = outOfBreath();
+    if (!this.#over && !breathless) {
+      let item: unknown;
+      try {
+        item = this.#end.core.take(BRIEFLY);
+        if (item === ENCODED) {
+          const value = decodeItem();
+          if (value instanceof Promise) return value.then((value) => ({ value, done: false }));
+          return Promise.resolve({ value, done: false });
+        }
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      if (typeof item !== "symbol") return Promise.resolve({ value: item, done: false });
+    }
+    return this.#nextSlow(breathless);
+  }
+
+  async #nextSlow(breathless: boolean): Promise<IteratorResult<unknown>> {
+    if (this.#over) return { value: undefined, done: true };
+    try {
+      return { value: await this.#end.getSlow(undefined, breathless), done: false };
+    } catch (error) {
+      if (!(error instanceof QueueClosedError)) throw error;
+      this.#over = true;
+      return { value: undefined, done: true };
+    }
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    this.#over = true;
+    return Promise.resolve({ value, done: true });
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {
+    return this;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The workers of a pool: how many there are, and when they are started and let go.
+ * @module
+ */
+import { now } from "../memory/park.ts";
+import { runtime } from "../runtime/current.ts";
+import { type BackgroundTimer, backgroundTimer } from "../runtime/host.ts";
+import type { Member } from "./member.ts";
+
+/** How long a worker that was told to end may take, in ms. */
+const STOP_GRACE = 2000;
+
+/** What the crew asks its scheduler. */
+export interface CrewOwner {
+  /** Makes a worker; undefined: it could not be made. */
+  makeMember(): Member | undefined;
+  /** How many workers there is use for. */
+  wanted(): number;
+  /** New workers take work. */
+  onSpawned(): void;
+}
+
+/** The workers of one pool. */
+export class Crew {
+  /** All that live. */
+  readonly members = new Set<Member>();
+  /** Those that take work. */
+  open: Member[] = [];
+  readonly #owner: CrewOwner;
+  #spawning = false;
+  #held = false;
+  #reaper: BackgroundTimer | undefined;
+
+  /** @param owner the scheduler */
+  constructor(owner: CrewOwner) {
+    this.#owner = owner;
+  }
+
+  /** The state of a member has changed. */
+  refresh(): void {
+    this.open = [...this.members].filter((member) => member.isOpen);
+  }
+
+  /** A member is gone. */
+  remove(member: Member): void {
+    this.members.delete(member);
+    if (this.#held) member.child.letGo();
+    this.refresh();
+  }
+
+  /** Starts as many as there is use for. */
+  spawnMissing(): void {
+    if (this.#spawning) return;
+    while (this.open.length < this.#owner.wanted()) {
+      const member = this.#owner.makeMember();
+      if (member === undefined) return;
+      if (this.#held) member.child.hold();
+      this.members.add(member);
+      this.refresh();
+      if (runtime.capabilities.blocksToSpawn && this.open.length < this.#owner.wanted()) {
+        // One in a turn, so that the event loop runs in between.
+        this.#spawning = true;
+        backgroundTimer(() => {
+          this.#spawning = false;
+          this.spawnMissing();
+          this.#owner.onSpawned();
+        }, 0);
+        return;
+      }
+    }
+  }
+
+  /** Keeps the program alive while the workers live, or not. */
+  hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const member of this.members) {
+      if (held) member.child.hold();
+      else member.child.letGo();
+    }
+  }
+
+  /** Ends those by and by that have had nothing to do for `idleTimeout` ms, down to `least`. */
+  reap(idleTimeout: number, least: number): void {
+    if (this.#reaper !== undefined || this.open.length <= least) return;
+    this.#reaper = backgroundTimer(() => {
+      this.#reaper = undefined;
+      const time = now();
+      let left = this.open.length;
+      for (const member of this.open) {
+        if (left <= least) break;
+        if (member.count > 0) continue;
+        if (member.idleSince < 0) member.idleSince = time;
+        if (time - member.idleSince < idleTimeout) continue;
+        member.retire();
+        left--;
+      }
+      this.refresh();
+      this.reap(idleTimeout, least);
+    }, Math.max(1, idleTimeout));
+  }
+
+  /** Lets all end in order, and by force those that take too long; `stopped` settles when all are gone. */
+  retireAll(stopped: Promise<void>): void {
+    for (const member of this.members) member.retire();
+    this.refresh();
+    const late = [...this.members];
+    if (late.length === 0) return;
+    const timer = backgroundTimer(() => late.forEach((member) => member.child.force(-9)), STOP_GRACE);
+    void stopped.then(() => timer.clear());
+  }
+
+  /** Nothing is left to do. */
+  end(): void {
+    this.#reaper?.clear();
+  }
+}

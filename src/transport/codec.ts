@@ -1,0 +1,182 @@
+/**
+ * Values as bytes: everything that structured clone carries, with cycles and shared references, and the objects that
+ * may be passed anywhere (locks, values, queues …).
+ *
+ * ```
+ *  sender                                     bytes (a ring, a queue's segment, anything)          receiver
+ *  value ── Encoder.encodeInto ──▶ target[start..end) ──────────────────────────────▶ decode ──▶ value
+ *            │ shared objects: kind + detach()                                          │ attach()
+ *            │ shared memory: courier.export() ──▶ a number ──▶ courier.import() ◀───────┘
+ *            ├──▶ NO_ROOM        the target is too small
+ *            ├──▶ NEEDS_MESSAGE  without a courier, and the value has shared memory, or an object that only a message carries
+ *            └──▶ EncodingError  it cannot cross at all, with the path of what cannot
+ * ```
+ *
+ * `codec_tags.ts` has the format, `codec_output.ts` and `codec_writer.ts` write it, `codec_reader.ts` reads it.
+ *
+ * Where it goes further than structured clone: errors keep their class where the receiver knows it, their name, `errors` and
+ * fields; a field that cannot be sent arrives as a sentence that says so.
+ * @module
+ */
+import { EncodingError } from "../errors.ts";
+import { Stop } from "./codec_output.ts";
+import { HandlesNotLoadedError, MissingMemoryError, Reader } from "./codec_reader.ts";
+import { type MemoryCourier, Writer } from "./codec_writer.ts";
+import { refuseFirst } from "./handles.ts";
+import { refusal } from "./refusal.ts";
+
+export { HandlesNotLoadedError, type MemoryCourier, MissingMemoryError };
+
+/** The value has something that bytes cannot carry: send it with `postMessage`. */
+export const NEEDS_MESSAGE = -1;
+/** The encoding is longer than the target. */
+export const NO_ROOM = -2;
+
+/** Scratch memory above that is given back after a while. */
+const KEPT_BYTES = 1 << 20;
+/** After how many small values. */
+const SMALL_ONES = 64;
+
+/** Encodes values, one after another; not for use by two threads. Getters of a value may use it while it is at work. */
+export class Encoder {
+  /** Where {@linkcode encode} leaves its encoding, until the next call. */
+  bytes: Uint8Array;
+  readonly #courier: MemoryCourier | undefined;
+  readonly #scratch: Writer;
+  readonly #direct: Writer;
+  #busy = false;
+  #small = 0;
+
+  /** Makes an encoder. @param courier carries shared memory */
+  constructor(courier?: MemoryCourier) {
+    this.#courier = courier;
+    this.#scratch = new Writer();
+    this.#direct = new Writer();
+    this.bytes = this.#scratch.out;
+  }
+
+  /**
+   * Encodes `value` into {@linkcode bytes}, from 0 on.
+   *
+   * @param value what is encoded
+   * @param root how the value is called in an error, for example `item`
+   * @returns the length, or NEEDS_MESSAGE
+   * @throws {EncodingError} when something in it cannot cross
+   */
+  encode(value: unknown, root: string): number {
+    const writer = this.#busy ? new Writer() : this.#scratch;
+    if (writer.out.length > KEPT_BYTES && this.#small > SMALL_ONES) writer.out = new Uint8Array(KEPT_BYTES);
+    writer.at = 0;
+    writer.end = writer.out.length;
+    const length = this.#run(writer, value, root);
+    this.#small = length > KEPT_BYTES >> 2 ? 0 : this.#small + 1;
+    this.bytes = writer.out;
+    return length;
+  }
+
+  /**
+   * Encodes `value` into `target`, from `start` on.
+   *
+   * @returns the end of the encoding, or NEEDS_MESSAGE, or NO_ROOM when the end may be beyond `end` (it fits for sure where
+   *   there is room for three times its length and 16 bytes). Then, and when this throws, `target` may have been
+   *   written to between `start` and `end`
+   * @throws {EncodingError} when something in it cannot cross
+   */
+  encodeInto(value: unknown, root: string, target: Uint8Array, start: number, end: number): number {
+    const writer = this.#busy ? new Writer() : this.#direct;
+    writer.owned = false;
+    writer.out = target;
+    writer.at = start;
+    writer.end = Math.min(end, target.length);
+    return this.#run(writer, value, root);
+  }
+
+  #run(writer: Writer, value: unknown, root: string): number {
+    const before = this.#busy;
+    this.#busy = true;
+    writer.courier = this.#courier;
+    try {
+      writer.message(value);
+      return writer.at;
+    } catch (failure) {
+      if (!(failure instanceof Stop)) throw failure;
+      if (failure.reason === "room") return NO_ROOM;
+      if (failure.reason === "message" && this.#courier === undefined) return NEEDS_MESSAGE;
+      refuseFirst(value, root, this.#courier !== undefined);
+      throw refusal(root, failure.what);
+    } finally {
+      this.#busy = before;
+      writer.clear();
+    }
+  }
+}
+
+/**
+ * Decodes the message in `bytes[start..end)`, which may be shared memory; everything is copied out of it.
+ *
+ * @throws {HandlesNotLoadedError} when it has an object of a class that is not loaded: load, and decode again
+ * @throws {MissingMemoryError} when it has shared memory that the courier does not know (yet)
+ * @throws {EncodingError} when the bytes are no message
+ */
+export function decode(bytes: Uint8Array, start: number, end: number, courier?: MemoryCourier): unknown {
+  if (!(start >= 0 && start < end && end <= bytes.length)) {
+    throw new EncodingError(`Cannot decode a message: ${start} to ${end} of ${bytes.length} bytes is none.`, "message");
+  }
+  try {
+    return new Reader(bytes, start, end, courier).message();
+  } catch (failure) {
+    if (failure instanceof EncodingError) throw failure;
+    throw new EncodingError(`Cannot decode a message: ${String(failure)}`, "message", { cause: failure });
+  }
+}
+
+/** How a receiver gets what a message needs. */
+export interface Supplies {
+  /** Loads the classes of all shared objects, once. */
+  loadHandles(): Promise<unknown>;
+  /** Carries shared memory. */
+  readonly courier?: MemoryCourier | undefined;
+  /** Has the memory of that number sent. */
+  fetchMemory?(id: number): Promise<unknown>;
+}
+
+/**
+ * Decodes like {@linkcode decode}; where a class or shared memory is missing, it gives a promise instead, and keeps a copy of the
+ * bytes until that is there. No value is a promise, so `instanceof Promise` tells.
+ * @throws {EncodingError} when the bytes are no message
+ */
+export function decodeWith(bytes: Uint8Array, start: number, end: number, supplies: Supplies): unknown {
+  try {
+    return decode(bytes, start, end, supplies.courier);
+  } catch (failure) {
+    const supply = supplyFor(failure, supplies);
+    if (supply === undefined) throw failure;
+    const copy = new Uint8Array(end - start);
+    copy.set(bytes.subarray(start, end));
+    return decodeLater(copy, supply, supplies);
+  }
+}
+
+async function decodeLater(bytes: Uint8Array, supply: () => Promise<unknown>, supplies: Supplies): Promise<unknown> {
+  const loaded = new Set<unknown>();
+  for (let next: (() => Promise<unknown>) | undefined = supply;;) {
+    await next();
+    try {
+      return decode(bytes, 0, bytes.length, supplies.courier);
+    } catch (failure) {
+      const missing = failure instanceof MissingMemoryError ? failure.id : String(failure);
+      next = supplyFor(failure, supplies);
+      // What is still missing after it was brought will never be there.
+      if (next === undefined || loaded.has(missing)) throw failure;
+      loaded.add(missing);
+    }
+  }
+}
+
+function supplyFor(failure: unknown, supplies: Supplies): (() => Promise<unknown>) | undefined {
+  if (failure instanceof HandlesNotLoadedError) return () => supplies.loadHandles();
+  if (failure instanceof MissingMemoryError && supplies.fetchMemory !== undefined) {
+    return () => supplies.fetchMemory?.(failure.id) as Promise<unknown>;
+  }
+  return undefined;
+}

@@ -1,0 +1,116 @@
+/**
+ * The bytes of the codec: no logic. Both sides are this library in one program, so there is no version: what is
+ * written by one copy is read by the same copy, now.
+ *
+ * ```
+ * message    one value without parts (a number, a string …), or GRAPH or GRAPH_REFS, a value, its later parts
+ * value      a tag byte, and what the tag says
+ * count      7 bits a byte, the lowest first, 128 added to every byte but the last; up to 2^53
+ * length     4 bytes, the lowest first
+ * string     a value whose tag is one of the strings'
+ * later      depth is limited: beyond DEPTH an object stands as LATER and its kind, and is written when the part of the
+ *            message it is in (the whole, or the description of a shared object) is through, in the order of the LATERs
+ * ```
+ *
+ * Objects are numbered in the order in which they begin, and REF names one that was there before. Most messages have
+ * no REF: they begin with GRAPH, and their reader need not remember its objects.
+ * @module
+ */
+
+/** 0 to 127 are the integers themselves; from here on, strings of up to 63 ASCII characters: the tag holds the length. */
+export const SHORT = 0x80;
+/** The longest string of that kind. */
+export const SHORT_MOST = 63;
+
+/** The other tags. */
+export const Tag = {
+  UNDEFINED: 0xc0,
+  NULL: 0xc1,
+  TRUE: 0xc2,
+  FALSE: 0xc3,
+  /** In an array: no element here. In a map: an entry that went away while it was written. */
+  HOLE: 0xc4,
+  INT8: 0xc5,
+  INT16: 0xc6,
+  INT32: 0xc7,
+  FLOAT64: 0xc8,
+  /** Strings. ASCII: length, a byte a character. UTF8: length in bytes, text. UTF16: length in units, units. */
+  ASCII: 0xc9,
+  UTF8: 0xca,
+  UTF16: 0xcb,
+  /** Sign (0, 1), length, bytes of the magnitude from the lowest. */
+  BIGINT: 0xcc,
+  /** Count, values. */
+  ARRAY: 0xcd,
+  /** Length of the array (count), count of elements, and for each its index (count) and value. */
+  SPARSE: 0xce,
+  /** An array as one of the others says; then count, and keys and values of its own named properties. */
+  NAMED: 0xcf,
+  /** Count, and keys and values. */
+  OBJECT: 0xd0,
+  /** Count, and keys and values. */
+  MAP: 0xd1,
+  /** Count, and values. */
+  SET: 0xd2,
+  /** 8 bytes: milliseconds, a float. */
+  DATE: 0xd3,
+  /** Source and flags: strings. */
+  REGEXP: 0xd4,
+  /** A primitive value: `new Number(1)` and the like. */
+  BOXED: 0xd5,
+  /** Count of bytes, bytes. */
+  BUFFER: 0xd6,
+  /** The same, and before it the count of bytes it may grow to. */
+  RESIZABLE: 0xd7,
+  /** Type (see VIEWS), offset in bytes (count), count of elements, and a value: the buffer. */
+  VIEW: 0xd8,
+  /** The same without the count: the view grows with its buffer. */
+  TRACKING: 0xd9,
+  /** A view on the whole of a buffer of its own: type, count of bytes, bytes. Numbered twice: the view, the buffer. */
+  WHOLE: 0xda,
+  /** A number of the courier's (count). */
+  SHARED: 0xdb,
+  MEMORY: 0xdc,
+  /** See `codec_errors.ts`. */
+  ERROR: 0xdd,
+  /** Kind (string), description (value), its later parts. */
+  HANDLE: 0xde,
+  /** Number of an object (count). */
+  REF: 0xdf,
+  /** Sort of the object (a byte; of an error, also its class: a string). */
+  LATER: 0xe0,
+  /** Arrays of numbers only: count, then integers of 1, 2 or 4 bytes, or floats. */
+  INTS8: 0xe1,
+  INTS16: 0xe2,
+  INTS32: 0xe3,
+  FLOATS: 0xe4,
+  GRAPH: 0xf0,
+  GRAPH_REFS: 0xf1,
+} as const;
+
+/** How deep objects stand in one another before the next one is written later. */
+export const DEPTH = 100;
+/** How deep descriptions of shared objects, and fields of errors, may hold others of them. */
+export const SCOPES = 30;
+/** The most bytes of one message: positions are small integers to every engine. */
+export const MOST_BYTES = 0x7fff_ffff;
+
+/** A `DataView`, among the types of views. */
+export const DATA_VIEW = 0;
+
+/** The types of views; a type's number is its place. `Float16Array` is not everywhere. */
+export const VIEWS: readonly string[] = [
+  "DataView",
+  "Int8Array",
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
+  "Float16Array",
+];

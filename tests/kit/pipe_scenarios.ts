@@ -1,0 +1,114 @@
+/** What the agents of the pipe's interleaving tests do. */
+import { PipeMemory } from "../../src/channel/pipe_memory.ts";
+import type { Connection } from "../../src/channel/connection.ts";
+import { exchange, fetchAdd, load, notify, type SharedWords, store, wait } from "../../src/memory/atomics.ts";
+import { COUNTER } from "./interleave.ts";
+import type { Tools } from "./interleave_scenarios.ts";
+
+interface Objects {
+  readonly connections: readonly [Connection<number>, Connection<number>];
+  readonly buffer: SharedArrayBuffer;
+  readonly words: SharedWords;
+}
+
+function count(tools: Tools): void {
+  tools.control[COUNTER] = (tools.control[COUNTER] as number) + 1;
+}
+
+/** The length of the messages that fill a pipe. */
+export const LONG = 30_000;
+
+const long = new Uint8Array(LONG);
+
+export const PIPE_SCENARIOS: Record<string, (tools: Tools, objects: never) => void> = {
+  pipeSend(_tools, { connections: [a] }: Objects) {
+    a.sendSync(1);
+  },
+  pipeSendTwo(_tools, { connections: [a] }: Objects) {
+    a.sendSync(1);
+    a.sendSync(2);
+  },
+  pipeReceive(tools, { connections: [, b] }: Objects) {
+    b.recvSync();
+    count(tools);
+  },
+  pipeReceiveTwo(tools, { connections: [, b] }: Objects) {
+    for (let i = 1; i <= 2; i++) {
+      if (b.recvSync() !== i) throw new Error("out of order");
+      count(tools);
+    }
+  },
+  pipePoll(tools, { connections: [, b] }: Objects) {
+    if (b.pollSync({ timeout: Infinity })) count(tools);
+  },
+  pipeEcho(_tools, { connections: [, b] }: Objects) {
+    b.sendSync(b.recvSync());
+  },
+  pipeAsk(tools, { connections: [a] }: Objects) {
+    a.sendSync(1);
+    if (a.recvSync() === 1) count(tools);
+  },
+  /** The pipe is full. */
+  pipeSendLong(tools, { connections: [a] }: Objects) {
+    a.sendBytesSync(long);
+    count(tools);
+  },
+  pipeSendBroken(tools, { connections: [a] }: Objects) {
+    try {
+      a.sendBytesSync(long);
+    } catch (error) {
+      if ((error as Error).name !== "BrokenPipeError") throw error;
+    }
+    count(tools);
+  },
+  pipeReceiveLong(_tools, { connections: [, b] }: Objects) {
+    b.recvBytesIntoSync(long);
+  },
+  pipeReceiveEnd(tools, { connections: [, b] }: Objects) {
+    try {
+      b.recvSync();
+    } catch (error) {
+      if ((error as Error).name !== "EndOfFileError") throw error;
+      count(tools);
+    }
+  },
+  pipeEndFirst(_tools, { buffer }: Objects) {
+    PipeMemory.from(buffer).markClosed(0);
+  },
+  pipeEndSecond(_tools, { buffer }: Objects) {
+    PipeMemory.from(buffer).markClosed(1);
+  },
+
+  // Seeded bugs.
+
+  /** Reads the bell after it has looked. */
+  brokenBellReceive(_tools, { words }: Objects) {
+    while (load(words, 0) === 0) {
+      store(words, 1, 1);
+      if (load(words, 0) !== 0) return;
+      wait(words, 2, load(words, 2));
+    }
+  },
+  /** Looks at the flag before it publishes. */
+  brokenFlagSend(_tools, { words }: Objects) {
+    const flagged = load(words, 1);
+    store(words, 0, 1);
+    if (flagged === 0) return;
+    fetchAdd(words, 2, 1);
+    notify(words, 2);
+  },
+  bellReceive(_tools, { words }: Objects) {
+    while (load(words, 0) === 0) {
+      const bell = load(words, 2);
+      store(words, 1, 1);
+      if (load(words, 0) !== 0) return;
+      wait(words, 2, bell);
+    }
+  },
+  bellSend(_tools, { words }: Objects) {
+    store(words, 0, 1);
+    if (exchange(words, 1, 0) === 0) return;
+    fetchAdd(words, 2, 1);
+    notify(words, 2);
+  },
+};
