@@ -39,7 +39,7 @@ export { type ApplyRest, type Input, Pool } from "./src/pool/pool.ts";
 export type { CallOptions, MapOptions, PoolOptions } from "./src/pool/options.ts";
 export { AsyncResult } from "./src/pool/result.ts";
 export type { ResultIterator } from "./src/pool/sinks.ts";
-export type { PoolStats } from "./src/pool/scheduler.ts";
+export type { PoolStats } from "./src/pool/stats.ts";
 export type { ProgressListener } from "./src/pool/job.ts";
 
 // Synchronisation
@@ -90,7 +90,7 @@ export { Pipe, type PipeOptions } from "./src/channel/pipe.ts";
 export { Queue } from "./src/channel/queue.ts";
 export { SimpleQueue } from "./src/channel/simple_queue.ts";
 export { wait, waitSync } from "./src/channel/wait.ts";
-export { type Waitable, WAITABLE, type WaitState } from "./src/transport/waitable.ts";
+export { WAITABLE, type Waitable, type WaitState } from "./src/transport/waitable.ts";
 
 // Errors
 export {

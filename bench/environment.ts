@@ -27,7 +27,7 @@ export function environmentOf(quick: boolean, runs: number): Environment {
       cpu: cpus()[0]?.model ?? "unknown",
       cores: cpus().length,
       memory: totalmem(),
-      system: `${platform()} ${release()} ${arch()}`,
+      system: `${platform()} ${release().replace(/^(\d+\.\d+).*/, "$1")} ${arch()}`,
     },
   };
 }
@@ -52,9 +52,10 @@ export function savePart(part: Part, filtered: boolean): void {
   writeFileSync(path, JSON.stringify({ ...part, rows }, null, 1) + "\n");
 }
 
-/** All parts that are kept. */
+/** All parts that are kept, but for those of bench files that are gone. */
 export function loadParts(): Part[] {
   if (!existsSync(FOLDER)) return [];
   return readdirSync(FOLDER).filter((name) => name.endsWith(".json")).sort()
-    .map((name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8")) as Part);
+    .map((name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8")) as Part)
+    .filter(({ file, runtime }) => runtime === "python" || existsSync(join(ROOT, "bench", `${file}_bench.ts`)));
 }

@@ -26,6 +26,7 @@ export function rate(perSecond: number): string {
 
 /** Bytes as "64 KB", by powers of 1024. */
 export function bytes(count: number): string {
+  if (Math.abs(count) >= 2 ** 30) return `${number(count / 2 ** 30)} GB`;
   if (Math.abs(count) >= 2 ** 20) return `${number(count / 2 ** 20)} MB`;
   if (Math.abs(count) >= 2 ** 10) return `${number(count / 2 ** 10)} KB`;
   return `${number(count)} B`;

@@ -107,7 +107,7 @@ export async function buildPackage(): Promise<void> {
   rmSync(PACKAGE, { recursive: true, force: true });
   const outDir = join(PACKAGE, "esm");
   // Twice: comments belong into the declarations, and not into what every worker reads.
-  const declarations = { declaration: true, isolatedDeclarations: true, emitDeclarationOnly: true };
+  const declarations = { declaration: true, emitDeclarationOnly: true };
   await compile("declarations", ["mod.ts", "src"], { ...declarations, noEmitOnError: true, outDir });
   await compile("package", ["mod.ts", "src"], { removeComments: true, noEmitOnError: true, outDir });
   rewriteDeclarations(outDir);

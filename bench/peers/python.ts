@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { recordFigures } from "../kit.ts";
 
 /** Runs a peer script and prints its figures, or says that there is no Python. */
 export function printPython(script: string): void {
@@ -14,7 +15,9 @@ export function printPython(script: string): void {
     return;
   }
   console.log("Python's multiprocessing, the same operations in the same run:");
-  for (const [name, figure] of Object.entries(JSON.parse(run.stdout) as Record<string, number>)) {
+  const figures = JSON.parse(run.stdout) as Record<string, number>;
+  recordFigures("Python's multiprocessing, the same operations", figures);
+  for (const [name, figure] of Object.entries(figures)) {
     console.log(`  ${name.padEnd(40)} ${Math.round(figure).toLocaleString("en-US").padStart(12)}`);
   }
   console.log();

@@ -106,9 +106,13 @@ function runtimesTable(results: Results, question: Question): string {
 /** For each runtime a table: a line for everyone, a column for each point of the axis. */
 function axisTables(results: Results, question: Question): string {
   return columnsOf(results).map(({ name, label }) => {
-    const entries = entriesOf(results, question, name).filter(({ value }) => value !== undefined);
+    const entries = entriesOf(results, question, name).filter(({ row, value }) =>
+      value !== undefined && row.x !== undefined
+    );
+    // What has no place on the axis (one thread, in a question about workers) is 1 by definition.
     const xs = [...new Set(entries.map(({ row }) => row.x))].filter((x) => x !== undefined).sort((a, b) => a - b);
-    const byWorkers = question.x !== "workers" && new Set(entries.map(({ row }) => row.workers)).size > 2;
+    const poolSizes = new Set(entries.map(({ row }) => row.workers).filter((workers) => workers > 0));
+    const byWorkers = question.x !== "workers" && poolSizes.size > 1;
     const lineOf = ({ row }: Entry): string =>
       row.who + (byWorkers && row.workers > 0 ? `, ${row.workers} worker${row.workers === 1 ? "" : "s"}` : "");
     const best = xs.map((x) => bestOf(entries.filter(({ row }) => row.x === x && competes(row)), question));
@@ -261,9 +265,9 @@ function headText({ machine, date, commit, dirty, quick, runs, runtimes, package
     "<!-- Written by `npm run bench:report` from bench/results.json. Do not edit. -->",
     `Taken on ${date.slice(0, 10)} at commit ${commit}${
       dirty ? " with changes" : ""
-    }, on ${machine.cores} CPUs (${machine.cpu}, ${
-      bytes(machine.memory).replace("MB", "MB of memory")
-    }, ${machine.system}), with ${runtimes.map(({ label }) => label).join(", ")}. ${
+    }, on ${machine.cores} CPUs (${machine.cpu}, ${bytes(machine.memory)} of memory, ${machine.system}), with ${
+      runtimes.map(({ label }) => label).join(", ")
+    }. ${
       quick ? "A quick run: few samples, one run; take the figures as a rough idea." : `Medians of ${runs} runs.`
     } Rivals at the best settings that their documentation offers, in the same process and run: ${versions}.`,
     "In bold the best of those that one would use; in italics what they are compared with: one thread, bare workers, bare shared " +

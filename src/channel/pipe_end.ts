@@ -9,14 +9,14 @@ import { type SelfAgent, selfAgent } from "../memory/self.ts";
 import { deadlockInterval } from "../memory/wait_graph.ts";
 import { Holds, type TicketPlace } from "./pipe_holds.ts";
 import { Inbound } from "./pipe_in.ts";
-import { DATA, ENDED, PipeMemory, UNREAD } from "./pipe_memory.ts";
+import { DATA, ENDED, type EndView, PipeMemory, UNREAD } from "./pipe_memory.ts";
 import { Outbound } from "./pipe_out.ts";
 
 /** The ends that this agent holds, by the number of the pipe and the side. */
 const ends = new Map<number, PipeEnd>();
 
 /** One end of a pipe, in this agent. */
-export class PipeEnd {
+export class PipeEnd implements EndView {
   readonly memory: PipeMemory;
   /** 0 or 1. */
   readonly side: number;

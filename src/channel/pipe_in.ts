@@ -28,12 +28,12 @@ import { decode, MissingMemoryError } from "../transport/codec.ts";
 import { discardMessage } from "../transport/courier.ts";
 import { openParcel, openParcelLater, openParcelSync } from "../transport/parcel.ts";
 import type { WaitState } from "../transport/waitable.ts";
-import type { PipeEnd } from "./pipe_end.ts";
 import {
   ARMED,
   DATA,
   DATA_BELL,
   ENDED,
+  type EndView,
   LAST_READER,
   READERS_LOCK,
   RING_BYTES,
@@ -42,7 +42,7 @@ import {
   SLEEPERS,
   SPACE,
 } from "./pipe_memory.ts";
-import { BYTES, CARGO, closedError, FIRST, LAST } from "./pipe_out.ts";
+import { BYTES, CARGO, closedError, FIRST, floatsOf, LAST, NUMBER } from "./pipe_out.ts";
 
 /** There is no message. */
 export const NOTHING: unique symbol = Symbol("nothing");
@@ -82,13 +82,14 @@ const TAIL = 16;
 
 /** The receiving side of one end, in this agent. */
 export class Inbound implements WaitState {
-  readonly end: PipeEnd;
+  readonly end: EndView;
   readonly words: SharedWords;
   /** Where the words of its direction begin. */
   readonly base: number;
   readonly spin: SpinBudget = new SpinBudget();
   readonly #ring: RingReader;
   readonly #ringWords: SharedWords;
+  readonly #floats: Float64Array<SharedArrayBuffer>;
   readonly #lock: LockCore;
   readonly #sender: number;
   #bell: AsyncBell | undefined;
@@ -97,7 +98,7 @@ export class Inbound implements WaitState {
   /** Whether the lock was kept, with a part of a message, by a call that has ended. */
   #kept = false;
 
-  constructor(end: PipeEnd) {
+  constructor(end: EndView) {
     const { memory, side } = end;
     this.#sender = 1 - side;
     const place = memory.ring(this.#sender);
@@ -106,6 +107,7 @@ export class Inbound implements WaitState {
     this.base = memory.direction(this.#sender);
     this.#ring = new RingReader(place);
     this.#ringWords = new Int32Array(place.buffer, place.byteOffset, TAIL + 1);
+    this.#floats = floatsOf(place);
     this.#lock = new LockCore(memory.group(this.#sender, READERS_LOCK, CORE_WORDS), "Connection", end.label);
     this.#deaths = end.table.deaths;
   }
@@ -362,6 +364,13 @@ export class Inbound implements WaitState {
       target.set(bytes.subarray(at, end));
       this.#release();
       return fits ? length : this.#bytes(want, target);
+    }
+    if ((tag & NUMBER) !== 0) {
+      const x = this.#floats[at >> 3] as number;
+      this.#release();
+      // To the engine an integer out of a float array is a double, and slows integer code down; −0 stays what it is.
+      const k = x | 0;
+      return k === x && (k !== 0 || 1 / x > 0) ? k : x;
     }
     let value: unknown;
     try {

@@ -23,7 +23,7 @@
  *           All are woken, so that nobody has a wake to hand on.
  * @module
  */
-import { AGENT_CAPACITY } from "../memory/agents.ts";
+import { AGENT_CAPACITY, type AgentTable } from "../memory/agents.ts";
 import { compareExchange, fetchAdd, load, notify, type SharedWords, store } from "../memory/atomics.ts";
 import { ringBytes, type RingPlace } from "../memory/ring.ts";
 import { selfAgent } from "../memory/self.ts";
@@ -180,4 +180,22 @@ export class PipeMemory {
       }
     }
   }
+}
+
+/** What the two sides of an end see of it. */
+export interface EndView {
+  readonly memory: PipeMemory;
+  /** 0 or 1. */
+  readonly side: number;
+  readonly table: AgentTable;
+  /** What it is called in messages. */
+  readonly label: string;
+  /** Whether this agent has let go of it. */
+  readonly closed: boolean;
+  /** Whether nobody holds that end of the pipe any more; then it is marked as closed. */
+  closeIfUnheld(side: number): boolean;
+  /** Whether this thread, while it is blocked, waits for what only it could do. */
+  isWaitingForItself(): boolean;
+  /** Throws if this agent was asked to stop. */
+  throwIfStopped(): void;
 }

@@ -6,12 +6,28 @@
  * answer each other and have both fallen asleep by bad luck, a third program on the core, would learn short spins from each other,
  * and sleep before every answer for thousands of calls (seen: 14 µs a call instead of 1). With one full spin in every few tries one
  * answer in time is enough for both to stay awake.
+ *
+ * Bursts of calls come with gaps of 100 to 200 µs, in which their host deals with the results of the last one. An agent that was
+ * woken soon after it had gone to sleep, several times, spins through such gaps.
  * @module
  */
 import { now } from "./park.ts";
 
 /** How long a spin is, in ms. It covers the wake of one that sleeps, 10 to 15 µs, so that who waits for it stays awake. */
-const LENGTH = 0.025;
+const SHORT = 0.025;
+
+/** And how long it is after some sleeps that were not longer than that. */
+const LONG = 0.2;
+
+/** So many. */
+const SLEEPS = 2;
+/** How many are remembered: so many longer sleeps are forgiven. */
+const MEMORY = 4;
+/**
+ * How far a long spin in vain throws back. It may have kept away the very agent that it waits for, where other programs need the
+ * cores; and then the sleep after it is short again.
+ */
+const SETBACK = 6;
 
 /** After so many misses in a row only one time in as many is tried. */
 const MISSES = 8;
@@ -22,19 +38,38 @@ const LOOKS = 32;
 /** The spins of one agent. */
 export class BriefSpin {
   #misses = 0;
+  #shortSleeps = 0;
+  #slept = -1;
 
-  /** Spins until `found` says so, which should cost little more than a load; false when the time is over. */
-  until(found: () => boolean): boolean {
-    if (this.#misses >= MISSES && this.#misses++ % MISSES !== 0) return false;
-    const end = now() + LENGTH;
-    do {
+  /** Spins until `found` says so, which should cost little more than a load; false when the time is over, or `allowed` says no. */
+  until(found: () => boolean, allowed: () => boolean): boolean {
+    const long = this.#shortSleeps >= SLEEPS;
+    if (!long && this.#misses >= MISSES && this.#misses++ % MISSES !== 0) return false;
+    const end = now() + (long ? LONG : SHORT);
+    while (allowed()) {
       for (let i = 0; i < LOOKS; i++) {
         if (!found()) continue;
         this.#misses = 0;
         return true;
       }
-    } while (now() < end);
+      if (now() >= end) break;
+    }
     this.#misses++;
+    if (long) this.#shortSleeps = SLEEPS - SETBACK;
     return false;
+  }
+
+  /** It goes to sleep. */
+  sleeps(): void {
+    this.#slept = now();
+  }
+
+  /** It was woken by what it waits for. */
+  wakes(): void {
+    if (this.#slept < 0) return;
+    const time = now() - this.#slept;
+    this.#slept = -1;
+    if (time < LONG) this.#shortSleeps = Math.min(this.#shortSleeps + 1, MEMORY);
+    else if (this.#shortSleeps > 0) this.#shortSleeps--;
   }
 }

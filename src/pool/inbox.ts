@@ -3,7 +3,7 @@
  * @module
  */
 import type { ControlWords } from "../transport/control.ts";
-import { AWAITS_MESSAGE, CHUNK, NOTHING } from "../transport/lane_port.ts";
+import { type AWAITS_MESSAGE, CHUNK, NOTHING } from "../transport/lane_port.ts";
 import { APPLY, BY_MESSAGE, KEEP_GOING, MAP, STARMAP } from "../transport/lane_memory.ts";
 import type { Payload, WireChunk } from "../transport/protocol.ts";
 

@@ -2,7 +2,7 @@
  * What `map` and `imap` go over.
  * @module
  */
-import type { Items, TypedArray } from "./job.ts";
+import type { Items, TypedArray } from "./map_job.ts";
 
 /** An array or typed array as it is, a Set and the like as an array; undefined for an input that has to be pulled. */
 export function itemsOf(items: unknown, what: string): Items | undefined {
@@ -26,5 +26,25 @@ export function checkRows(items: Items, what: string): void {
     if (!Array.isArray(items[i])) {
       throw new TypeError(`${what}(fn, items): item ${i} must be an array of arguments, got ${typeof items[i]}.`);
     }
+  }
+}
+
+/** Whether a value, or every argument in an array, is a number, text or the like, that cannot be refused. */
+export function isPlain(value: unknown): boolean {
+  if (!Array.isArray(value)) return isPrimitive(value);
+  for (let i = 0; i < value.length; i++) if (!isPrimitive(value[i])) return false;
+  return true;
+}
+
+/** Whether it is no object, and crosses. */
+export function isPrimitive(value: unknown): boolean {
+  switch (typeof value) {
+    case "object":
+      return value === null;
+    case "function":
+    case "symbol":
+      return false;
+    default:
+      return true;
   }
 }

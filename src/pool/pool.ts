@@ -11,12 +11,14 @@ import { referenceOf, type TaskReference } from "../tasks/reference.ts";
 import { pack } from "../transport/handles.ts";
 import { runtime } from "../runtime/current.ts";
 import type { Pace } from "./chunking.ts";
-import { checkRows, itemsOf } from "./input.ts";
-import { ApplyJob, type Items, type Job, MapJob, type Sendable } from "./job.ts";
+import { checkRows, isPlain, isPrimitive, itemsOf } from "./input.ts";
+import { ApplyJob, type Job, type Sendable } from "./job.ts";
+import { type Items, MapJob } from "./map_job.ts";
 import { type CallOptions, checkCallOptions, checkPoolOptions, type MapOptions, type PoolOptions } from "./options.ts";
 import { barOf } from "./progress.ts";
 import type { AsyncResult } from "./result.ts";
-import { type PoolStats, Scheduler } from "./scheduler.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { PoolStats } from "./stats.ts";
 import { ArraySink, IteratorSink, type ResultIterator } from "./sinks.ts";
 import { type Sink, StreamJob } from "./stream.ts";
 
@@ -431,24 +433,5 @@ export class Pool {
       signal?.removeEventListener("abort", onAbort);
       timer?.clear();
     });
-  }
-}
-
-/** Whether a value, or every argument in an array, is a number, text or the like, that cannot be refused. */
-function isPlain(value: unknown): boolean {
-  if (!Array.isArray(value)) return isPrimitive(value);
-  for (let i = 0; i < value.length; i++) if (!isPrimitive(value[i])) return false;
-  return true;
-}
-
-function isPrimitive(value: unknown): boolean {
-  switch (typeof value) {
-    case "object":
-      return value === null;
-    case "function":
-    case "symbol":
-      return false;
-    default:
-      return true;
   }
 }

@@ -12,7 +12,7 @@
  * only go forward: open → closed (no more work is taken) → stopping (workers are told to end) → stopped.
  * @module
  */
-import { BrokenPoolError, CancelledError, WorkerCrashedError } from "../errors.ts";
+import { BrokenPoolError, CancelledError } from "../errors.ts";
 import { now } from "../memory/park.ts";
 import { type BackgroundTimer, backgroundTimer } from "../runtime/host.ts";
 import { nextTurn } from "../runtime/turn.ts";
@@ -23,11 +23,14 @@ import { hostLoop, type LoopClient } from "../transport/host_loop.ts";
 import type { Errors } from "../transport/lane.ts";
 import type { InitializeMessage } from "../transport/protocol.ts";
 import { decodeError } from "../transport/remote_error.ts";
-import { AHEAD, HOST_SHARE, Pace, WORTH_WAKING } from "./chunking.ts";
+import { Pace } from "./chunking.ts";
+import { crashError } from "./crash.ts";
 import { Crew, type CrewOwner } from "./crew.ts";
 import { type ApplyJob, cancelled, type Chunk, type Job, type JobOwner } from "./job.ts";
 import { Member, type MemberEvents, type OtherMessage } from "./member.ts";
+import { Placement } from "./placement.ts";
 import { JobQueue } from "./queue.ts";
+import type { PoolStats } from "./stats.ts";
 import { TaskWatch } from "./watch.ts";
 
 /** What a scheduler is told when it is made; all values are checked. */
@@ -45,37 +48,13 @@ export interface SchedulerOptions {
   readonly nextChild: () => ChildOptions;
 }
 
-/** Numbers about a pool. */
-export interface PoolStats {
-  /** Workers that live. */
-  readonly workers: number;
-  /** Workers of those that have nothing to do. */
-  readonly idle: number;
-  /** Calls that wait to be started, as far as their number is known. */
-  readonly queued: number;
-  /** Calls that are at a worker. */
-  readonly running: number;
-  /** Calls that succeeded. */
-  readonly completed: number;
-  /** Calls that threw, or whose arguments or result could not be sent. */
-  readonly failed: number;
-  /** Workers that died. */
-  readonly crashed: number;
-  /** Calls that were run again because their worker died. */
-  readonly retried: number;
-  /** Workers that were replaced after `maxTasksPerChild` calls. */
-  readonly recycled: number;
-}
-
 /** Deaths in a row, before any worker became ready, after which the pool gives up. */
 const HOPELESS = 3;
 
 /** How long work that was aborted may go on before its worker is ended, in ms: starting another one costs more. */
 const ABORT_GRACE = 50;
 
-/** Work that waits at one worker while another has nothing to do is moved when it is more than that, in ms, */
-const WORTH_MOVING = 0.1;
-/** or when the one has not got on for that long, in ms. */
+/** What waits at one worker while another has nothing to do is moved when the one has not got on for that long, in ms. */
 const PATIENCE = 1;
 
 /** Calls of one turn that are sent together before its end. */
@@ -97,9 +76,12 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
   /** Single calls that are not settled. */
   #calls = 0;
   #burst = 0;
-  /** The worker that gets short calls first. */
-  #favourite: Member | undefined;
-  readonly #share: { readonly parallel: number; limit: number };
+  readonly #placement: Placement;
+  readonly #giveChunk = (member: Member, chunk: Chunk): boolean => this.#give(member, chunk);
+  readonly #refuseChunk = (chunk: Chunk, error: unknown): void => {
+    this.#counts.failed += chunk.count;
+    if (!chunk.job.settled) chunk.job.fail(chunk, error);
+  };
   #state: "open" | "closed" | "stopping" | "stopped" = "open";
   #broken: BrokenPoolError | undefined;
   #held = false;
@@ -114,7 +96,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
   /** Starts the first workers. */
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#share = { parallel: options.workers * options.concurrency, limit: Infinity };
+    this.#placement = new Placement(options, this.#crew, this.#queue);
     this.stopped = new Promise((resolve) => this.#stopped = resolve);
     const { taskTimeout, concurrency } = options;
     if (taskTimeout !== undefined) {
@@ -149,7 +131,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
   submitCall(job: ApplyJob): void {
     job.owner = this;
     this.#calls++;
-    const member = this.#options.rings && this.#queue.isEmpty ? this.#memberFor(job.pace) : undefined;
+    const member = this.#options.rings && this.#queue.isEmpty ? this.#placement.memberFor(job.pace) : undefined;
     if (member === undefined) {
       this.#queue.add(job);
     } else {
@@ -161,7 +143,10 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
         this.#calls--;
         throw error;
       }
-      if (++this.#burst >= BURST) this.#sendEarly();
+      if (++this.#burst >= BURST) {
+        this.#burst = 0;
+        this.#placement.sendEarly();
+      }
     }
     this.#request();
   }
@@ -317,7 +302,6 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
     const early = member.state === "starting";
     member.state = "gone";
     this.#crew.remove(member);
-    if (this.#favourite === member) this.#favourite = undefined;
     if (!expected) this.#counts.crashed++;
     const { started, waiting } = member.remains();
     const cause = member.cause ?? exit.error;
@@ -325,7 +309,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
     for (const chunk of waiting.reverse()) {
       if (chunk.job.settled) continue;
       if (chunk.job.canResend(chunk)) this.#queue.addFirst(chunk);
-      else chunk.job.fail(chunk, this.#crash(member, exit, chunk, cause, "before"));
+      else chunk.job.fail(chunk, crashError(member, exit, chunk, cause, "before"));
     }
     if (early && !expected && ++this.#deathsBeforeReady >= HOPELESS) {
       this.#break(`${HOPELESS} workers in a row ended with exit code ${exit.code} before they were ready`, cause);
@@ -351,21 +335,8 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
       }
     } else {
       this.#counts.failed += chunk.count;
-      job.fail(chunk, this.#crash(member, exit, chunk, cause));
+      job.fail(chunk, crashError(member, exit, chunk, cause));
     }
-  }
-
-  #crash(member: Member, exit: ChildExit, chunk: Chunk, cause: unknown, when = "while"): WorkerCrashedError {
-    const { name } = member.child;
-    const task = chunk.job.reference.name || "a task";
-    const how = exit.code < 0 ? `was killed (${exit.code})` : `ended with exit code ${exit.code}`;
-    const why = cause instanceof Error ? `: ${cause.message}` : "";
-    const what = chunk.count === 1 ? task : `a chunk of ${chunk.count} calls of ${task}`;
-    return new WorkerCrashedError(
-      `${name} ${how} ${when} it ran ${what}${why}`,
-      { exitCode: exit.code, processName: name },
-      cause === undefined ? undefined : { cause },
-    );
   }
 
   /** Ends a worker because of what it runs, which gets `verdict`; what waits there goes on elsewhere. */
@@ -446,8 +417,8 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
     this.#burst = 0;
     const crew = this.#crew;
     if (crew.open.length < this.#options.workers) crew.spawnMissing();
-    if (!this.#queue.isEmpty) this.#fill();
-    if (crew.open.length > 1) this.#balance(false);
+    if (!this.#queue.isEmpty) this.#placement.fill(this.#giveChunk, this.#refuseChunk);
+    if (crew.open.length > 1) this.#placement.balance(false);
     for (let i = 0; i < crew.open.length; i++) (crew.open[i] as Member).flush();
     const { maxTasksPerChild, idleTimeout, minWorkers } = this.#options;
     if (maxTasksPerChild !== Infinity) this.#retireUsed();
@@ -458,48 +429,15 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
 
   /** One worker waits with work while another has none: if it does not get on soon, the work is moved. */
   beforeSleep(): void {
-    if (this.#patience !== undefined || this.#unbalanced() === undefined) return;
+    if (this.#patience !== undefined || this.#placement.unbalanced() === undefined) return;
     const before = new Map(this.#crew.open.map((member) => [member, member.returned]));
     this.#patience = backgroundTimer(() => {
       this.#patience = undefined;
       if (this.#crew.open.some((member) => member.count > 0 && member.returned === before.get(member))) {
-        this.#balance(true);
+        this.#placement.balance(true);
       }
       this.#request();
     }, PATIENCE);
-  }
-
-  /** In the middle of a long burst: workers that are awake go on, and those that sleep are woken for what is worth it. */
-  #sendEarly(): void {
-    this.#burst = 0;
-    for (const member of this.#crew.open) {
-      // Of calls that are shorter than our own part a worker makes short work, and sleeps again: it is woken for many of them.
-      const enough = member.backlog < HOST_SHARE * member.count ? 5 * WORTH_WAKING : WORTH_WAKING;
-      if (member.fresh < enough) member.ring?.show();
-      else member.flush();
-    }
-  }
-
-  /** Gives workers what waits, as far as they have room for it. */
-  #fill(): void {
-    const share = this.#share;
-    for (let job = this.#queue.next(); job !== undefined; job = this.#queue.next()) {
-      const member = this.#memberFor(job.pace);
-      if (member === undefined) return;
-      share.limit = this.#room(member);
-      const chunk = this.#queue.take(share);
-      if (chunk === undefined) return;
-      let given: boolean;
-      try {
-        given = this.#give(member, chunk);
-      } catch (error) {
-        // It was changed after it was given to the pool.
-        this.#counts.failed += chunk.count;
-        if (!chunk.job.settled) chunk.job.fail(chunk, error);
-        continue;
-      }
-      if (!given) return this.#queue.addFirst(chunk);
-    }
   }
 
   #give(member: Member, chunk: Chunk): boolean {
@@ -509,75 +447,6 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
       chunk.job.abandon(this.#broken ?? new CancelledError("The pool was terminated before this was done."));
     }
     return true;
-  }
-
-  /** How many calls a worker may still be given. */
-  #room(member: Member): number {
-    const { maxTasksPerChild, taskTimeout } = this.#options;
-    const once = member.child.control === undefined && taskTimeout !== undefined;
-    return once ? 1 : maxTasksPerChild - member.assigned;
-  }
-
-  /** The worker that gets the next chunk; undefined: all have enough. */
-  #memberFor({ itemMs }: Pace): Member | undefined {
-    const { maxTasksPerChild, concurrency } = this.#options;
-    const favourite = this.#favourite;
-    if (favourite?.ring !== undefined && itemMs !== undefined && favourite.isOpen) {
-      const enough = itemMs < HOST_SHARE ? AHEAD : WORTH_WAKING;
-      if (favourite.backlog < enough && favourite.assigned < maxTasksPerChild && favourite.hasRoom) return favourite;
-    }
-    const { open } = this.#crew;
-    let best: Member | undefined;
-    for (let i = 0; i < open.length; i++) {
-      const member = open[i] as Member;
-      if (member.assigned >= maxTasksPerChild || !member.hasRoom) continue;
-      if (best === undefined || member.count < best.count) best = member;
-      else if (member.count === best.count && member.state === "serving" && best.state === "starting") best = member;
-    }
-    if (best === undefined) return undefined;
-    // Without control words what is out counts as started: then only what can run at once is sent.
-    const most = best.child.control === undefined ? concurrency : concurrency + 1;
-    if (best.count >= most && (best.child.control === undefined || itemMs === undefined || best.backlog >= AHEAD)) {
-      return undefined;
-    }
-    return this.#favourite = best;
-  }
-
-  /** A worker that has nothing to do, and the one that has most waiting. */
-  #unbalanced(): { readonly idle: Member; readonly fullest: Member } | undefined {
-    let idle: Member | undefined;
-    let fullest: Member | undefined;
-    const { open } = this.#crew;
-    for (let i = 0; i < open.length; i++) {
-      const member = open[i] as Member;
-      if (member.count === 0 && member.state === "serving") idle = member;
-      if (fullest === undefined || member.count > fullest.count) fullest = member;
-    }
-    if (idle === undefined || fullest === undefined || fullest.count <= this.#options.concurrency) return undefined;
-    return { idle, fullest };
-  }
-
-  /** A worker that has nothing to do gets half of what waits at the one that has most, if that is `forced` or worth it. */
-  #balance(forced: boolean): void {
-    const { concurrency, maxTasksPerChild } = this.#options;
-    for (let tries = this.#crew.open.length; tries > 0; tries--) {
-      const pair = this.#unbalanced();
-      if (pair === undefined || (!forced && pair.fullest.backlog < WORTH_MOVING)) return;
-      const { idle, fullest } = pair;
-      const room = maxTasksPerChild - idle.assigned;
-      const moved = fullest.takeBack(
-        Math.ceil((fullest.count - concurrency) / 2),
-        (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
-      );
-      if (moved.length === 0) return;
-      let at = 0;
-      for (; at < moved.length; at++) {
-        const chunk = moved[at] as Chunk;
-        if (chunk.count > maxTasksPerChild - idle.assigned || !idle.send(chunk)) break;
-      }
-      for (let rest = moved.length - 1; rest >= at; rest--) this.#queue.addFirst(moved[rest] as Chunk);
-      if (at === 0) return;
-    }
   }
 
   #retireUsed(): void {

@@ -62,6 +62,8 @@ export class HostLoop {
   #turnStart = 0;
   readonly #run = (): void => this.#runQueued();
   readonly #look = (): boolean => this.#hasNews();
+  /** Where the workers need all cores, spinning here would keep one of them away. */
+  readonly #mayRun = (): boolean => hasFreeCore(this.words, 1);
   readonly #continue = (): void => {
     this.#hopping = false;
     this.#turn();
@@ -129,7 +131,7 @@ export class HostLoop {
   #serve(): void {
     if (this.#drain()) return this.#again();
     if (this.#clients.length === 0) return;
-    if (this.#mayComeSoon() && this.#spin.until(this.#look)) {
+    if (this.#mayComeSoon() && this.#spin.until(this.#look, this.#mayRun)) {
       this.#drain();
       return this.#again();
     }
@@ -166,8 +168,7 @@ export class HostLoop {
     }
     const clients = this.#clients;
     for (let i = 0; i < clients.length; i++) {
-      // Where the workers need all cores, spinning here would keep one of them away.
-      if ((clients[i] as LoopClient).soon) return hasFreeCore(this.words, 1);
+      if ((clients[i] as LoopClient).soon) return true;
     }
     return false;
   }

@@ -68,6 +68,7 @@ export class LanePort {
   /** Where the host's large values are; undefined before it has sent one. */
   #largeWork: OverflowReader | undefined;
   readonly #look = (): boolean => this.hasNews;
+  readonly #mayRun = (): boolean => layout.hasFreeCore(this.#host, 1);
   readonly #lookForRoom = (): boolean => load(this.#words, layout.WORKER_WAITS) === 0;
   #hungry = false;
   #running: 0 | 1 = 0;
@@ -85,7 +86,10 @@ export class LanePort {
     this.#overflow = new OverflowWriter(this.#results, (made) => post({ kind: "memory", memory: made }));
     this.#workFloats = floatsOf(work);
     this.#resultFloats = floatsOf(results);
-    this.#bell = new Doorbell(words, layout.BELL, onRing);
+    this.#bell = new Doorbell(words, layout.BELL, () => {
+      this.#spin.wakes();
+      onRing();
+    });
   }
 
   /** A message with a value arrived. */
@@ -246,9 +250,9 @@ export class LanePort {
     return false;
   }
 
-  /** Spins a little while nothing comes, if there is a core for it; whether something came. */
+  /** Spins a little while nothing comes, as long as there is a core for it; whether something came. */
   spin(): boolean {
-    return this.#place >= 0 && layout.hasFreeCore(this.#host, 1) && this.#spin.until(this.#look);
+    return this.#place >= 0 && this.#spin.until(this.#look, this.#mayRun);
   }
 
   /**
@@ -258,7 +262,10 @@ export class LanePort {
   sleep(forWork: boolean): boolean {
     this.#setRunning(0);
     if (!forWork && !this.#hungry) return true;
-    if (this.#bell.sleep(forWork ? this.#look : this.#lookForRoom)) return true;
+    if (this.#bell.sleep(forWork ? this.#look : this.#lookForRoom)) {
+      if (forWork) this.#spin.sleeps();
+      return true;
+    }
     this.#setRunning(1);
     return false;
   }

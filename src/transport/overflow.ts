@@ -11,9 +11,8 @@
  * ORDER     as the ring's: plain writes → publish ⟶ peek → plain reads → release ⟶ the writer's look at HEAD → writes
  * @module
  */
-import { growableMemory } from "../memory/arena.ts";
 import type { RingWriter } from "../memory/ring.ts";
-import type { WasmMemory } from "../memory/wasm_memory.ts";
+import { WasmMemory } from "../memory/wasm_memory.ts";
 import { type Encoder, NO_ROOM } from "./codec.ts";
 
 const PAGE = 64 * 1024;
@@ -87,7 +86,10 @@ export class OverflowWriter {
     if (length - free < size) {
       if (free + size > MOST_BYTES) return -1;
       try {
-        if (this.#memory === undefined) this.#onMade(this.#memory = growableMemory());
+        if (this.#memory === undefined) {
+          this.#memory = new WasmMemory({ initial: 1, maximum: MOST_BYTES / PAGE, shared: true });
+          this.#onMade(this.#memory);
+        }
         const wanted = Math.max(free + size, Math.min(length * 2, MOST_BYTES));
         this.#memory.grow(Math.ceil((wanted - this.#memory.buffer.byteLength) / PAGE));
         this.#bytes = new Uint8Array(this.#memory.buffer);

@@ -74,6 +74,8 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   /** A result is there whose memory is still on its way, by message. */
   #awaitsMemory = false;
   #hungry = false;
+  /** A value is being encoded where the next record will be. Its getters are user code, and may send something themselves: it waits. */
+  #encoding = false;
   /** Something was published, and the worker was not rung for it. */
   #unrung = false;
   /** Bytes of a value lately, so that room is asked for in good measure. */
@@ -101,7 +103,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   }
 
   get hasRoom(): boolean {
-    return this.#work.reserve(PROLOGUE + this.#typical) >= 0 || this.#waitForRoom(PROLOGUE + this.#typical);
+    return !this.#encoding && this.#work.reserve(PROLOGUE + this.#typical) >= 0 || this.#waitForRoom(PROLOGUE + this.#typical);
   }
 
   /** Whether it found no room, and is rung when there is some. */
@@ -111,6 +113,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
 
   send(chunk: Outgoing<R>, value: unknown, _handles: boolean, transfer: readonly unknown[] | undefined): number {
     const work = this.#work;
+    if (this.#encoding) return FULL;
     const { reference, mode } = chunk;
     const { id } = reference;
     // A map's own piece of its array: it has no holes that are no numbers, and nothing beside its items.
@@ -273,11 +276,14 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   ): boolean {
     this.#laps[slot] = REFUSED;
     let items: Packed;
+    this.#encoding = true;
     try {
       items = pack(value, mode === "apply" ? "args" : "items");
     } catch (error) {
       this.#free.push(slot);
       throw error;
+    } finally {
+      this.#encoding = false;
     }
     try {
       this.#post({ kind: "ticket", items }, transfer);
@@ -292,17 +298,22 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   #encode(value: unknown, root: string, at: number): number {
     const work = this.#work;
     const body = at + PROLOGUE;
-    let end = encoder.encodeInto(value, root, work.bytes, body, work.end);
-    if (end >= 0) {
-      this.#learn(end - body);
-      return end;
+    this.#encoding = true;
+    try {
+      let end = encoder.encodeInto(value, root, work.bytes, body, work.end);
+      if (end >= 0) {
+        this.#learn(end - body);
+        return end;
+      }
+      if (end !== NO_ROOM) return end;
+      end = this.#overflow.write(encoder, value, root);
+      if (end < 0) return end;
+      work.data[(at >> 2) + layout.EXTRA] = this.#overflow.at;
+      work.data[body >> 2] = end;
+      return LARGE;
+    } finally {
+      this.#encoding = false;
     }
-    if (end !== NO_ROOM) return end;
-    end = this.#overflow.write(encoder, value, root);
-    if (end < 0) return end;
-    work.data[(at >> 2) + layout.EXTRA] = this.#overflow.at;
-    work.data[body >> 2] = end;
-    return LARGE;
   }
 
   /** How long values are lately. */

@@ -1,6 +1,8 @@
 /** What agents and processes of the queue tests run. */
 import { task } from "@manycore/multiprocessing";
-import { fetchAdd } from "../../src/memory/atomics.ts";
+import { fetchAdd, setGate } from "../../src/memory/atomics.ts";
+import { setPlatform } from "../../src/memory/park.ts";
+import { randomNumbers } from "../kit/random.ts";
 import type { JoinableQueue } from "../../src/channel/joinable_queue.ts";
 import type { Queue } from "../../src/channel/queue.ts";
 import type { Lock } from "../../src/sync/lock.ts";
@@ -125,3 +127,64 @@ export const putAndEnd = task(import.meta, (queue: AnyQueue, items: unknown[]): 
 export const putLaterAndEnd = task(import.meta, (queue: AnyQueue, items: unknown[]): void => {
   for (const item of items) void queue.put(item);
 });
+
+/** One agent's calls on one queue after another, as arrays: begin, end, what, value, outcome. */
+export type Recorded = [begin: number, end: number, what: string, value: number | string, outcome: string | undefined];
+
+/** Takes a nap before some of the atomic operations, so that calls overlap in every way, even on one core. */
+function napNowAndThen(random: () => number): void {
+  setPlatform({ spin: 0 });
+  const pillow = new Int32Array(new SharedArrayBuffer(4));
+  const step = (): void => {
+    if (random() < 0.1) Atomics.wait(pillow, 0, 0, 0.02);
+  };
+  setGate({
+    step,
+    wait: (words, index, expected, timeout) => (step(), Atomics.wait(words, index, expected, timeout)),
+    notify: (words, index, count) => (step(), Atomics.notify(words, index, count)),
+  });
+}
+
+/**
+ * Makes random calls that do not wait on each queue, at the same time as the other agents, and writes down when each began
+ * and ended on their common clock. words: 0 the clock, 1 how many have arrived at the present queue, 2 how many agents.
+ */
+export function record(
+  queues: Queue<number>[],
+  words: Words,
+  agent: number,
+  seed: number,
+  calls: number,
+): Recorded[][] {
+  const random = randomNumbers(seed);
+  const agents = words[2] as number;
+  napNowAndThen(randomNumbers(seed + 1));
+  return queues.map((queue, round) => {
+    const history: Recorded[] = [];
+    Atomics.add(words, 1, 1);
+    Atomics.notify(words, 1);
+    for (let here = 0; (here = Atomics.load(words, 1)) < (round + 1) * agents;) Atomics.wait(words, 1, here);
+    for (let i = 0; i < calls; i++) {
+      const choice = random();
+      const item = agent * 100 + i;
+      let value: number | string = item;
+      let outcome: string | undefined;
+      const what = choice < 0.45 ? "put" : choice < 0.85 ? "get" : choice < 0.98 ? "size" : "close";
+      const begin = Atomics.add(words, 0, 1);
+      try {
+        if (what === "put") queue.putNowait(item);
+        else if (what === "get") value = queue.getNowait();
+        else if (what === "size") value = queue.size;
+        else queue.close();
+      } catch (error) {
+        const { name } = error as Error;
+        const how = name === "QueueFullError" ? "full" : name === "QueueEmptyError" ? "empty" : "closed";
+        if (!name.startsWith("Queue")) throw error;
+        if (what === "put") outcome = how;
+        else value = how;
+      }
+      history.push([begin, Atomics.add(words, 0, 1), what, value, outcome]);
+    }
+    return history;
+  });
+}

@@ -237,11 +237,11 @@ test("Queue: a breakable for await takes no item that it does not give", async (
 });
 
 test("Queue: its errors cross to other processes as themselves", () => {
-  const closed = decodeError(encodeError(new QueueClosedError("closed", { a: 1 }))) as QueueClosedError;
+  const closed = decodeError(encodeError(new QueueClosedError("closed", { a: 1 })), "Worker") as QueueClosedError;
   assert(closed instanceof QueueClosedError && closed instanceof QueueError);
   assertEquals(closed.item, { a: 1 });
-  assert(decodeError(encodeError(new QueueFullError("full"))) instanceof QueueFullError);
-  assert(decodeError(encodeError(new QueueEmptyError("empty"))) instanceof QueueEmptyError);
+  assert(decodeError(encodeError(new QueueFullError("full")), "Worker") instanceof QueueFullError);
+  assert(decodeError(encodeError(new QueueEmptyError("empty")), "Worker") instanceof QueueEmptyError);
 });
 
 test("JoinableQueue: join() waits until every item is done", async () => {

@@ -62,7 +62,7 @@ export interface Scenario {
   readonly agents: readonly string[];
   /** What they share. */
   readonly objects: Record<string, object>;
-  /** Whether waits may time out: the agents whose waits may. */
+  /** The agents whose waits may time out: one at any time, every one when nobody else can go on. */
   readonly mayTimeOut?: readonly number[];
   /** Whether waiters have always waited long enough to claim to be handed the lock. */
   readonly fastClock?: boolean;
@@ -76,6 +76,8 @@ export interface Scenario {
 export interface Exploration {
   readonly schedules: number;
   readonly steps: number;
+  /** Whether these were all schedules there are with so many preemptions. */
+  readonly whole: boolean;
   /** The first schedule that failed. */
   readonly failure?: string;
 }
@@ -177,15 +179,16 @@ class Engine {
     const limit = this.#scenario.limit ?? 20000;
     const stack: (readonly Choice[])[] = [[]];
     let schedules = 0;
-    for (let prefix = stack.pop(); prefix !== undefined && schedules < limit; prefix = stack.pop()) {
+    for (let prefix = stack.pop(); prefix !== undefined; prefix = stack.pop()) {
+      if (schedules === limit) return { schedules, steps: this.#steps, whole: false };
       schedules++;
       const { choices, alternatives, failure } = this.#execute(prefix, most);
-      if (failure !== undefined) return { schedules, steps: this.#steps, failure };
+      if (failure !== undefined) return { schedules, steps: this.#steps, whole: false, failure };
       for (let at = prefix.length; at < alternatives.length; at++) {
         for (const other of alternatives[at] as Choice[]) stack.push([...choices.slice(0, at), other]);
       }
     }
-    return { schedules, steps: this.#steps };
+    return { schedules, steps: this.#steps, whole: true };
   }
 
   #state(agent: number): number {
@@ -215,6 +218,8 @@ class Engine {
     const trace: string[] = [];
     const choices: Choice[] = [];
     const alternatives: Choice[][] = [];
+    /** The agents of which a wait has timed out. */
+    const expired: Set<number> = new Set();
     this.#reset();
     control.fill(0, SHARED);
     this.#run++;
@@ -223,7 +228,11 @@ class Engine {
       Atomics.store(control, i * AGENT_WORDS + STATE, RUNNING);
       Atomics.store(control, i * AGENT_WORDS + RUN, this.#run);
       Atomics.notify(control, i * AGENT_WORDS + RUN);
-      while (this.#state(i) === RUNNING) Atomics.wait(control, i * AGENT_WORDS + STATE, RUNNING, 20000);
+      while (this.#state(i) === RUNNING) {
+        if (Atomics.wait(control, i * AGENT_WORDS + STATE, RUNNING, 20000) === "timed-out") {
+          throw new Error(`agent ${i} does not come to its first step`);
+        }
+      }
     }
     let current = -1; // who begins is no preemption
     let preemptions = 0;
@@ -241,10 +250,15 @@ class Engine {
         if (state === AT_GATE) enabled.push({ agent: i, timeout: false });
         if (state === ASLEEP) {
           asleep++;
-          const may = this.#scenario.mayTimeOut?.includes(i) && control[i * AGENT_WORDS + TIMED_OUT] === 0;
+          const may = this.#scenario.mayTimeOut?.includes(i) && !expired.has(i);
           if (may) enabled.push({ agent: i, timeout: true });
         }
         if (state === DONE) done++;
+      }
+      if (enabled.length === 0) {
+        for (const i of this.#scenario.mayTimeOut ?? []) {
+          if (this.#state(i) === ASLEEP) enabled.push({ agent: i, timeout: true });
+        }
       }
       if (enabled.length === 0) {
         if (done === this.#count) break;
@@ -269,7 +283,10 @@ class Engine {
       if (canStay && choice.agent !== current) preemptions++;
       current = choice.agent;
       const base = current * AGENT_WORDS;
-      if (choice.timeout) Atomics.store(control, base + TIMED_OUT, 1);
+      if (choice.timeout) {
+        expired.add(current);
+        Atomics.store(control, base + TIMED_OUT, 1);
+      }
       const operation = OPERATIONS[control[base + OPERATION] as number];
       trace.push(`  agent ${current}: ${choice.timeout ? "times out" : `${operation} word ${control[base + INDEX]}`}`);
       if (trace.length > 2000) return fail("more than 2000 steps: they never come to an end");

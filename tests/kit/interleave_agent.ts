@@ -7,6 +7,8 @@ import { setPlatform } from "../../src/memory/park.ts";
 import { becomeAgent } from "../../src/memory/self.ts";
 import { unpack } from "../../src/transport/handles.ts";
 import * as kit from "./interleave.ts";
+import { QUEUE_SCENARIOS } from "./interleave_queues.ts";
+import { warmUp } from "./pipe_scenarios.ts";
 import { SCENARIOS, type Tools } from "./interleave_scenarios.ts";
 
 const { task, agent, control, table, slot, buffers, packed, fastClock } = workerData as {
@@ -25,8 +27,21 @@ let time = 0;
 performance.now = (): number => fastClock ? time += 10 : time;
 
 // A message makes a wrapper of its own for each mention of a buffer, or not: compare by what is written in it.
-const objects = (packed.handles ? unpack(packed.value) : packed.value) as Record<string, never>;
+warmUp(attach());
 const base = agent * kit.AGENT_WORDS;
+
+/** The objects, attached anew: what an object remembers of its memory is not true of memory that was reset. */
+function attach(): Record<string, never> {
+  return (packed.handles ? unpack(copy(packed.value)) : packed.value) as Record<string, never>;
+}
+
+/** Unpacking changes the description that it unpacks. */
+function copy(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copy);
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, copy(part)]));
+}
+
 const known = new Map<SharedArrayBuffer, number>();
 
 /** The number of a buffer that is watched; −1 for others, such as the agent table. */
@@ -60,6 +75,11 @@ function pause(state: number): void {
   }
 }
 
+/** The number of a word in its buffer, of which a view may show only a part. */
+function wordOf(words: SharedWords, index: number): number {
+  return (words.byteOffset >> 2) + index;
+}
+
 function announce(operation: string, index: number): void {
   control[base + kit.OPERATION] = kit.OPERATIONS.indexOf(operation);
   control[base + kit.INDEX] = index;
@@ -68,13 +88,13 @@ function announce(operation: string, index: number): void {
 
 const gate: Gate = {
   step(operation, words, index) {
-    if (numberOf(words) >= 0) announce(operation, index);
+    if (numberOf(words) >= 0) announce(operation, wordOf(words, index));
   },
   wait(words, index, expected): WaitResult {
-    announce("wait", index);
+    announce("wait", wordOf(words, index));
     if (Atomics.load(words, index) !== expected) return "not-equal";
     control[base + kit.SLEEP_BUFFER] = numberOf(words);
-    control[base + kit.SLEEP_INDEX] = index;
+    control[base + kit.SLEEP_INDEX] = wordOf(words, index);
     control[base + kit.SLEEP_ORDER] = Atomics.add(control, kit.ORDER, 1);
     control[base + kit.OPERATION] = kit.OPERATIONS.indexOf("woken");
     pause(kit.ASLEEP);
@@ -86,14 +106,15 @@ const gate: Gate = {
   notify(words, index, count) {
     const number = numberOf(words);
     if (number < 0) return 0;
-    announce("notify", index);
+    const word = wordOf(words, index);
+    announce("notify", word);
     let woken = 0;
     while (woken < count) {
       let first = -1;
       for (let other = 0; other < 4; other++) {
         const at = other * kit.AGENT_WORDS;
         if (Atomics.load(control, at + kit.STATE) !== kit.ASLEEP) continue;
-        if (control[at + kit.SLEEP_BUFFER] !== number || control[at + kit.SLEEP_INDEX] !== index) continue;
+        if (control[at + kit.SLEEP_BUFFER] !== number || control[at + kit.SLEEP_INDEX] !== word) continue;
         const best = first * kit.AGENT_WORDS + kit.SLEEP_ORDER;
         if (first < 0 || (control[at + kit.SLEEP_ORDER] as number) < (control[best] as number)) first = other;
       }
@@ -121,7 +142,7 @@ const tools: Tools = {
   },
 };
 
-const run = SCENARIOS[task] as (tools: Tools, objects: Record<string, never>) => void;
+const run = { ...SCENARIOS, ...QUEUE_SCENARIOS }[task] as (tools: Tools, objects: Record<string, never>) => void;
 let number = 0;
 Atomics.store(control, base + kit.STATE, kit.DONE);
 for (;;) {
@@ -131,6 +152,7 @@ for (;;) {
   time = 0;
   let end = kit.DONE;
   try {
+    const objects = attach();
     setGate(gate);
     tools.gate();
     run(tools, objects);

@@ -28,6 +28,7 @@ export interface Tools {
 
 interface Objects {
   readonly lock: Lockable;
+  readonly other: Lockable;
   readonly semaphore: Semaphore;
   readonly condition: Condition;
   readonly event: Event;
@@ -59,6 +60,26 @@ export const SCENARIOS: Record<string, (tools: Tools, objects: never) => void> =
     const guard = lock.acquireSync({ timeout: 1000 });
     if (guard === null) return;
     tools.exclusive();
+    guard.release();
+  },
+  lockOther(tools, { other }: Objects) {
+    const guard = other.acquireSync();
+    tools.exclusive();
+    guard.release();
+  },
+  /** Reads two words that a writer keeps equal, with a step between them. */
+  readPair(tools, { other, words }: Objects) {
+    const guard = other.acquireSync();
+    const before = words[0];
+    tools.gate();
+    if (words[1] !== before) throw new Error(`torn: ${before} and ${words[1]}`);
+    guard.release();
+  },
+  writePair(tools, { lock, words }: Objects) {
+    const guard = lock.acquireSync();
+    words[0] = 1;
+    tools.gate();
+    words[1] = 1;
     guard.release();
   },
   permit(_tools, { semaphore }: Objects) {
@@ -99,6 +120,21 @@ export const SCENARIOS: Record<string, (tools: Tools, objects: never) => void> =
       while (words[0] === 0) if (!condition.waitSync({ timeout: 1000 })) return;
       words[0] = (words[0] as number) - 1;
       count(tools);
+    });
+  },
+  conditionWaitTwice(tools, { condition, words }: Objects) {
+    condition.runSync(() => {
+      for (let i = 0; i < 2; i++) {
+        while (words[0] === 0) condition.waitSync();
+        words[0] = (words[0] as number) - 1;
+        count(tools);
+      }
+    });
+  },
+  /** Gives up when its time is over; passes the notify on when it comes in time. */
+  conditionPassTimed(_tools, { condition, words }: Objects) {
+    condition.runSync(() => {
+      if (words[0] !== 0 || condition.waitSync({ timeout: 1000 })) condition.notify();
     });
   },
   conditionGive(_tools, { condition, words }: Objects) {

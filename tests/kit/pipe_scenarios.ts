@@ -1,4 +1,6 @@
 /** What the agents of the pipe's interleaving tests do. */
+import { assert } from "@std/assert";
+import { PipeEnd } from "../../src/channel/pipe_end.ts";
 import { PipeMemory } from "../../src/channel/pipe_memory.ts";
 import type { Connection } from "../../src/channel/connection.ts";
 import { exchange, fetchAdd, load, notify, type SharedWords, store, wait } from "../../src/memory/atomics.ts";
@@ -13,6 +15,16 @@ interface Objects {
 
 function count(tools: Tools): void {
   tools.control[COUNTER] = (tools.control[COUNTER] as number) + 1;
+}
+
+/** What is made at the first use, before anything is counted: every schedule has to have the same steps. */
+export function warmUp({ buffer }: { readonly buffer?: SharedArrayBuffer }): void {
+  if (buffer === undefined) return;
+  const memory = PipeMemory.from(buffer);
+  for (const side of [0, 1]) {
+    const end = PipeEnd.of(memory, side);
+    assert(end.inbound !== undefined && end.outbound !== undefined);
+  }
 }
 
 /** The length of the messages that fill a pipe. */
