@@ -63,8 +63,13 @@ export async function clock(fn: () => unknown, options: ClockOptions = {}): Prom
 /** Calls a function once, and says what it returned and how many ns it took. */
 export async function timed<T>(fn: () => T): Promise<{ result: Awaited<T>; took: number }> {
   const start = now();
-  const result = await fn();
-  return { result, took: now() - start };
+  const returned = fn();
+  const result = await returned;
+  const took = now() - start;
+  if (typeof returned === "object" && returned !== null && "then" in returned && !(returned instanceof Promise)) {
+    throw new TypeError("mitata awaits nothing but a Promise: make one of what this function returns");
+  }
+  return { result, took };
 }
 
 /** Calls a function that often that says itself how many ns of it count. */

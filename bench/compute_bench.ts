@@ -18,7 +18,7 @@ const ANSWER = 832040;
 const BURN = 160;
 const MEMORY_BOUND = 10_000_000;
 const COMPUTE_BOUND = 1_000_000;
-const FEW = { budget: 500, least: 7 };
+const FEW = { budget: 400, least: 5 };
 
 const array = new SharedArray("float64", MEMORY_BOUND);
 for (let i = 0; i < MEMORY_BOUND; i++) array.view[i] = i % 1000 + 0.5;
@@ -44,7 +44,7 @@ function burn(milliseconds: number): Cell {
     async measure(opened) {
       const tasks = new Array(count).fill(milliseconds);
       await mapOf(opened, "burn", tasks.map(() => 1))();
-      return clock(mapOf(opened, "burn", tasks), { budget: 500, least: 5, took: BURN * 1e6 });
+      return clock(mapOf(opened, "burn", tasks), { budget: 300, least: 3, took: BURN * 1e6 });
     },
   };
 }

@@ -27,12 +27,12 @@ export interface Settings {
 
 /** A pool that runs. */
 export interface Opened {
-  /** A function that calls the task with one argument in a worker. */
-  call(task: Task): (argument: unknown) => PromiseLike<unknown>;
+  /** A function that calls the task with one argument in a worker. It returns a real Promise: the clock awaits no other. */
+  call(task: Task): (argument: unknown) => Promise<unknown>;
   /** A function that calls the task for every item, where the library has one: otherwise they are single calls. */
-  map?(task: Task): (items: readonly unknown[]) => PromiseLike<ArrayLike<unknown>>;
+  map?(task: Task): (items: readonly unknown[]) => Promise<ArrayLike<unknown>>;
   /** A function that moves a buffer to a worker and back, where the library can. */
-  move?(): (buffer: ArrayBuffer) => PromiseLike<ArrayBuffer>;
+  move?(): (buffer: ArrayBuffer) => Promise<ArrayBuffer>;
   /** Ends the workers. */
   close(): unknown;
 }

@@ -69,7 +69,7 @@ export async function warmCall(
   argument: unknown,
   wanted: unknown,
   workers: number,
-): Promise<(argument: unknown) => PromiseLike<unknown>> {
+): Promise<(argument: unknown) => Promise<unknown>> {
   const call = opened.call(task);
   for (let round = 0; round < 3; round++) {
     const results = await Promise.all(Array.from({ length: workers }, () => call(argument)));
@@ -85,10 +85,10 @@ export function numbers(length: number): number[] {
 
 /** A function that makes a call for every argument at once, and awaits all. */
 export function burstOf(
-  call: (argument: unknown) => PromiseLike<unknown>,
+  call: (argument: unknown) => Promise<unknown>,
   items: readonly unknown[],
 ): () => Promise<unknown[]> {
-  const promises: PromiseLike<unknown>[] = new Array(items.length);
+  const promises: Promise<unknown>[] = new Array(items.length);
   return () => {
     for (let i = 0; i < items.length; i++) promises[i] = call(items[i]);
     return Promise.all(promises);
@@ -96,7 +96,7 @@ export function burstOf(
 }
 
 /** The library's own map where it has one, otherwise single calls. */
-export function mapOf(opened: Opened, task: Task, items: readonly unknown[]): () => PromiseLike<ArrayLike<unknown>> {
+export function mapOf(opened: Opened, task: Task, items: readonly unknown[]): () => Promise<ArrayLike<unknown>> {
   const map = opened.map?.(task);
   return map === undefined ? burstOf(opened.call(task), items) : () => map(items);
 }

@@ -17,7 +17,7 @@ const TASKS = 96;
 const STEPS = 1_000_000;
 const SIZES = quick ? [0, 1000, 10_000, 100_000] : [0, 300, 1000, 3000, 10_000, 30_000, 100_000, 1_000_000];
 const ANSWER = toil(STEPS);
-const LOOK = { budget: 300, least: 5 };
+const LOOK = { budget: 200, least: 4 };
 
 /** 1 … 2 × cores: all of them up to 4, then ever wider apart, with the number of cores and its double. */
 function workerCounts(cores: number): number[] {

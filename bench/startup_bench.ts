@@ -43,7 +43,7 @@ function bare(web: boolean): Contestant {
   };
 }
 
-const PACKAGE = new URL("../npm/esm/mod.js", import.meta.url);
+const PACKAGE = new URL("../npm/esm/manycore.js", import.meta.url);
 
 /** What a user of the npm package gets: JavaScript, where the sources are TypeScript that each worker strips. */
 const packaged: Contestant = {
@@ -113,7 +113,7 @@ const NOBODY: Opened = { call: () => () => Promise.reject(new Error("Not opened.
 const suite = new Suite();
 for (const contestant of [bare(false), bare(true), packaged, ...everybody]) {
   if (contestant.name.startsWith("postMessage") || contestant.name === "shared memory") continue;
-  if (contestant.name === "synckit") continue; // keeps its one worker for good
+  if (contestant.package === "synckit") continue; // keeps its one worker for good
   const poolSize = contestant.kind === "raw" ? 1 : workers;
   const settings = { workers: poolSize, inFlight: 1 };
   suite.add({ ...entryOf(contestant, settings, cellsOf(contestant, poolSize)), open: () => NOBODY });

@@ -17,6 +17,7 @@ import { Semaphore } from "../src/sync/semaphore.ts";
 import { Value } from "../src/shared/value.ts";
 import { pack } from "../src/transport/handles.ts";
 import { expect, runBenches } from "./kit.ts";
+import { openRival } from "./peers/multithreading.ts";
 import { printPython } from "./peers/python.ts";
 import { COUNT, type Shared } from "./sync_worker.ts";
 
@@ -29,6 +30,9 @@ function rawAcquire(): void {
 function rawRelease(): void {
   if (Atomics.exchange(words, 0, 0) === 2) Atomics.notify(words, 0, 1);
 }
+
+const rival = await openRival();
+if (typeof rival === "string") console.log(`${rival}\n`);
 
 const lock = new Lock();
 const rlock = new RLock();
@@ -65,6 +69,10 @@ summary(() => {
       semaphore.acquireSync();
       semaphore.release();
     });
+    if (typeof rival !== "string") {
+      bench("multithreading's Mutex", () => rival.mutex.blockingLock().dispose());
+      bench("multithreading's Semaphore", () => rival.semaphore.blockingAcquire().dispose());
+    }
   });
 });
 
@@ -81,6 +89,7 @@ summary(() => {
       await semaphore.acquire();
       semaphore.release();
     });
+    if (typeof rival !== "string") bench("multithreading's Mutex", async () => (await rival.mutex.lock()).dispose());
   });
 });
 
@@ -123,9 +132,11 @@ summary(() => {
   group("2 workers × 200,000 guarded increments", () => {
     bench("raw futex lock, short spin", () => both("rawLock", 200_000)).baseline(true);
     bench("raw futex lock, no spin", () => both("rawLockParking", 200_000));
+    bench("raw futex lock, backing off", () => both("rawLockBackingOff", 200_000));
     bench("Lock", () => both("lock", 200_000));
     bench("Lock, with guards", () => both("lockGuard", 200_000));
     bench("Value.add", () => both("valueAdd", 200_000));
+    if (typeof rival !== "string") bench("multithreading's Mutex", () => rival.increments(200_000));
   });
 });
 
@@ -134,6 +145,7 @@ summary(() => {
     bench("raw", () => both("rawSpin", 20_000)).baseline(true);
     bench("Semaphore", () => both("semaphore", 20_000));
     bench("Event", () => both("event", 20_000));
+    bench("raw mutex and sequence", () => both("rawConditionSpin", 20_000));
     bench("Condition", () => both("condition", 20_000));
     bench("Barrier(2)", () => both("barrier", 20_000));
   });
@@ -144,7 +156,12 @@ summary(() => {
     bench("raw", () => both("rawPark", 500)).baseline(true);
     bench("Semaphore", () => both("semaphore", 500, 0));
     bench("Event", () => both("event", 500, 0));
+    bench("raw mutex and sequence", () => both("rawConditionPark", 500));
     bench("Condition", () => both("condition", 500, 0));
+    if (typeof rival !== "string") {
+      bench("multithreading's Condvar", () => rival.condition(500));
+      bench("multithreading's Barrier(2)", () => rival.barrier(500));
+    }
     bench("Barrier(2)", () => both("barrier", 500, 0));
   });
 });

@@ -57,7 +57,7 @@ const TYPED_MAP: Cell = {
   async measure(opened) {
     const { pool } = opened as OpenedPool;
     const doubles = Float64Array.from(items);
-    const map = (): PromiseLike<unknown[]> => pool.map(work.increment, doubles);
+    const map = (): Promise<unknown[]> => pool.map(work.increment, doubles);
     const { result, took } = await timed(map);
     expectIncremented(result, items);
     return clock(map, { budget: 600, least: 10, took });

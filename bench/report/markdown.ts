@@ -141,16 +141,6 @@ function questionText(results: Results, question: Question, absent: readonly Mea
   );
 }
 
-function where({ question, x, workers, runtime }: Contest, results: Results): string {
-  const label = results.runtimes.find(({ name }) => name === runtime)?.label ?? runtime;
-  const at = [
-    x === undefined ? "" : xText(x, question),
-    question.id === "throughput/flight" ? `${workers} workers` : "",
-  ]
-    .filter((text) => text !== "").join(", ");
-  return `${question.title}${at === "" ? "" : `, ${at}`}, ${label}`;
-}
-
 /** What the tables say, in one. */
 function summaryText(contests: readonly Contest[], results: Results): string {
   const ids = [...new Set(contests.map(({ question }) => question.id))];
@@ -175,14 +165,28 @@ function summaryText(contests: readonly Contest[], results: Results): string {
   return table([["", ...columns.map(({ label }) => label)], ...lines]);
 }
 
+/** A CPU that is used by less than this (percent) is idle, whoever is closer to 0. */
+const IDLE = 1;
+
+function isLoss({ question, lead, ours }: Contest): boolean {
+  return lead !== undefined && lead < 1 / TIE && !(question.show === "percent" && (ours.value as number) < IDLE);
+}
+
+/** Where a rival is better: a line for each question and runtime, with all points of its axis. */
 function lossesText(contests: readonly Contest[], results: Results): string {
-  const losses = contests.filter(({ lead }) => lead !== undefined && lead < 1 / TIE);
-  if (losses.length === 0) return "Nowhere, in this run.";
-  return losses.map((contest) => {
-    const { ours, rival, question } = contest;
-    return `- ${where(contest, results)}: ${rival?.row.who} ${
-      valueText(rival?.value as number, question)
-    }, ${ours.row.who} ${valueText(ours.value as number, question)}.`;
+  const losses = Map.groupBy(contests.filter(isLoss), ({ question, runtime }) => `${question.id} ${runtime}`);
+  if (losses.size === 0) return "Nowhere, in this run.";
+  return [...losses.values()].map((list) => {
+    const [{ question, runtime }] = list as [Contest, ...Contest[]];
+    const label = results.runtimes.find(({ name }) => name === runtime)?.label ?? runtime;
+    const points = list.map(({ x, workers, ours, rival }) => {
+      const sized = question.id === "throughput/flight" ? ` with ${workers} worker${workers === 1 ? "" : "s"}` : "";
+      const at = x === undefined ? "" : `${xText(x, question)}${sized}: `;
+      return `${at}${rival?.row.who} ${valueText(rival?.value as number, question)}, ${ours.row.who} ${
+        valueText(ours.value as number, question)
+      }`;
+    });
+    return `- **${question.title}**, ${label}: ${points.join("; ")}.`;
   }).join("\n");
 }
 

@@ -10,7 +10,7 @@ interface Module {
 
 /** Calls one worker and blocks until it answers. It keeps that worker for good. */
 export const synckit: Contestant = {
-  name: "synckit",
+  name: "synckit, blocking",
   kind: "rival",
   package: "synckit",
   refusal({ workers, inFlight, overlap }) {

@@ -6,7 +6,11 @@ import { fileURLToPath } from "node:url";
 import { type Contestant, engine, load } from "../contestant.ts";
 
 interface Pool {
-  exec(method: string, params: readonly unknown[], options?: { transfer: readonly ArrayBuffer[] }): Promise<unknown>;
+  exec(
+    method: string,
+    params: readonly unknown[],
+    options?: { transfer: readonly ArrayBuffer[] },
+  ): PromiseLike<unknown>;
   terminate(force?: boolean): Promise<unknown>;
 }
 
@@ -14,7 +18,7 @@ interface Module {
   readonly default: { pool(script: string, options: Record<string, unknown>): Pool };
 }
 
-/** Gives a worker one task at a time; nothing to set. */
+/** Gives a worker one task at a time; nothing to set. Its promises are of its own kind. */
 export const workerpool: Contestant = {
   name: "workerpool",
   kind: "rival",
@@ -31,8 +35,8 @@ export const workerpool: Contestant = {
       workerType: "thread",
     });
     return {
-      call: (name) => (argument) => pool.exec(name, [argument]),
-      move: () => (buffer) => pool.exec("moved", [buffer], { transfer: [buffer] }) as Promise<ArrayBuffer>,
+      call: (name) => async (argument) => await pool.exec(name, [argument]),
+      move: () => async (buffer) => await pool.exec("moved", [buffer], { transfer: [buffer] }) as ArrayBuffer,
       close: () => pool.terminate(true),
     };
   },

@@ -1,30 +1,48 @@
 /**
- * Items as bytes: with the codec, and the courier for shared memory in them.
+ * Items as bytes: by the codec, with the books kept of what travels beside them (`transport/parcel.ts`).
  * @module
  */
-import { decode, Encoder, MissingMemoryError } from "../transport/codec.ts";
-import { courier, fetchMemory, fetchMemorySync } from "../transport/courier.ts";
 import { EncodingError } from "../errors.ts";
-import { inbox, MOST_ITEM_BYTES } from "./queue_records.ts";
+import { decode, Encoder, MissingMemoryError } from "../transport/codec.ts";
+import { courier } from "../transport/courier.ts";
+import {
+  type Cargo,
+  encodeParcel,
+  openParcel,
+  openParcelLater,
+  openParcelSync,
+  sentCargo,
+  takeCargo,
+  undoCargo,
+} from "../transport/parcel.ts";
+import { BYTES, inbox, MOST_ITEM_BYTES, PARCEL } from "./queue_records.ts";
 
 const encoder = new Encoder(courier);
 let length = 0;
+let cargo: Cargo | undefined;
 
 /**
- * Encodes an item; the result is at {@linkcode encodedBytes}, until the next one is encoded.
+ * Encodes an item. What came of it is told by the functions below, until the next one is encoded.
  * @throws {EncodingError} when it cannot be sent
  */
 export function encodeItem(item: unknown): void {
-  length = encoder.encode(item, "item");
-  if (length > MOST_ITEM_BYTES) {
-    throw new EncodingError(
-      `Cannot put an item of ${length} bytes: the most is ${MOST_ITEM_BYTES}. Put its parts, or a SharedArray.`,
-      "item",
-    );
+  if (typeof item === "string") {
+    cargo = undefined;
+    length = encoder.encode(item, "item");
+  } else {
+    // Getters of the item may encode others: what belongs to this one is read when it is done.
+    length = encodeParcel(encoder, item, "item");
+    cargo = takeCargo();
   }
+  if (length <= MOST_ITEM_BYTES) return;
+  settleCargo(cargo, false);
+  throw new EncodingError(
+    `Cannot put an item of ${length} bytes: the most is ${MOST_ITEM_BYTES}. Put its parts, or a SharedArray.`,
+    "item",
+  );
 }
 
-/** The encoding of the last item. */
+/** The encoding. */
 export function encodedBytes(): Uint8Array {
   return encoder.bytes;
 }
@@ -34,43 +52,39 @@ export function encodedLength(): number {
   return length;
 }
 
+/** What travels beside it. */
+export function itemCargo(): Cargo | undefined {
+  return cargo;
+}
+
+/** Says what became of an item. */
+export function settleCargo(cargo: Cargo | undefined, sent: boolean): void {
+  if (cargo === undefined) return;
+  if (sent) sentCargo(cargo);
+  else undoCargo(cargo);
+}
+
+/** The kind of its record. */
+export function encodedKind(): typeof BYTES | typeof PARCEL {
+  return cargo === undefined ? BYTES : PARCEL;
+}
+
 /** Decodes what was taken, blocking the thread if shared memory in it has to be fetched. */
 export function decodeItemSync(): unknown {
-  try {
-    return decode(inbox.bytes, 0, inbox.length, courier);
-  } catch (error) {
-    if (!(error instanceof MissingMemoryError)) throw error;
-    const bytes = inbox.bytes.slice(0, inbox.length);
-    for (let missing = error;;) {
-      fetchMemorySync(missing.id);
-      try {
-        return decode(bytes, 0, bytes.length, courier);
-      } catch (error) {
-        if (!(error instanceof MissingMemoryError) || error.id === missing.id) throw error;
-        missing = error;
-      }
-    }
-  }
+  if (inbox.kind === BYTES) return decode(inbox.bytes, 0, inbox.length);
+  // Fetching may let others in, who use the inbox.
+  const bytes = inbox.bytes.slice(0, inbox.length);
+  return openParcelSync(bytes, 0, bytes.length);
 }
 
 /** Decodes what was taken; a promise when shared memory in it has to be fetched. No item is a promise. */
 export function decodeItem(): unknown {
+  if (inbox.kind === BYTES) return decode(inbox.bytes, 0, inbox.length);
+  const bytes = inbox.bytes.slice(0, inbox.length);
   try {
-    return decode(inbox.bytes, 0, inbox.length, courier);
-  } catch (error) {
-    if (!(error instanceof MissingMemoryError)) throw error;
-    return decodeLater(inbox.bytes.slice(0, inbox.length), error);
-  }
-}
-
-async function decodeLater(bytes: Uint8Array, missing: MissingMemoryError): Promise<unknown> {
-  for (let next = missing;;) {
-    await fetchMemory(next.id);
-    try {
-      return decode(bytes, 0, bytes.length, courier);
-    } catch (error) {
-      if (!(error instanceof MissingMemoryError) || error.id === next.id) throw error;
-      next = error;
-    }
+    return openParcel(bytes, 0, bytes.length);
+  } catch (failure) {
+    if (!(failure instanceof MissingMemoryError)) throw failure;
+    return openParcelLater(bytes, 0, bytes.length);
   }
 }

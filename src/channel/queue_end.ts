@@ -13,7 +13,16 @@
 import { QueueClosedError, QueueEmptyError } from "../errors.ts";
 import { type AsyncBell, awaitOn } from "../memory/async_park.ts";
 import { blockOn, deadlineOf, now, throwIfAborted, type WaitOptions } from "../memory/park.ts";
-import { decodeItem, decodeItemSync, encodedBytes, encodedLength, encodeItem } from "./queue_codec.ts";
+import {
+  decodeItem,
+  decodeItemSync,
+  encodedBytes,
+  encodedKind,
+  encodedLength,
+  encodeItem,
+  itemCargo,
+  settleCargo,
+} from "./queue_codec.ts";
 import {
   ALL_DONE,
   BRIEFLY,
@@ -30,7 +39,7 @@ import {
   SPACE,
 } from "./queue_core.ts";
 import { Outbox, putError, type Written } from "./queue_outbox.ts";
-import { BYTES, CONSTANT, DOUBLE, ENCODED, INTEGER } from "./queue_records.ts";
+import { CONSTANT, DOUBLE, ENCODED, INTEGER } from "./queue_records.ts";
 import { breathe, newBell, outOfBreath, pause, QueueWaiter } from "./queue_wait.ts";
 
 /** What `put` returns when it was done at once. */
@@ -51,11 +60,11 @@ function constantOf(item: unknown): number {
 /** An item that has been encoded just now, as it is to be written. Its bytes are good until the next one is encoded. */
 function written(item: unknown): Written {
   if (typeof item === "number") {
-    return { kind: isInteger(item) ? INTEGER : DOUBLE, value: item, bytes: undefined, length: 0 };
+    return { kind: isInteger(item) ? INTEGER : DOUBLE, value: item, bytes: undefined, length: 0, cargo: undefined };
   }
   const which = constantOf(item);
-  if (which >= 0) return { kind: CONSTANT, value: which, bytes: undefined, length: 0 };
-  return { kind: BYTES, value: 0, bytes: encodedBytes(), length: encodedLength() };
+  if (which >= 0) return { kind: CONSTANT, value: which, bytes: undefined, length: 0, cargo: undefined };
+  return { kind: encodedKind(), value: 0, bytes: encodedBytes(), length: encodedLength(), cargo: itemCargo() };
 }
 
 function write(item: unknown): Written {
@@ -87,8 +96,12 @@ export class QueueEnd {
   /** Puts an item without blocking the thread. */
   put(item: unknown, options: WaitOptions | undefined): Promise<void> {
     try {
-      if (options !== undefined || !this.#outbox.isEmpty) return this.#putSlow(write(item), item, options);
-      if (this.#attempt(item, BRIEFLY) !== DONE) return this.#putSlow(written(item), item, options);
+      if (options !== undefined || !this.#outbox.isEmpty) {
+        const deadline = deadlineOf(options);
+        throwIfAborted(options);
+        return this.#putSlow(write(item), item, deadline, options?.signal);
+      }
+      if (this.#attempt(item, BRIEFLY) !== DONE) return this.#putSlow(written(item), item, Infinity, undefined);
       return outOfBreath() ? breathe() : AT_ONCE;
     } catch (error) {
       return Promise.reject(error);
@@ -97,20 +110,26 @@ export class QueueEnd {
 
   /** Puts an item, blocking the thread until there is space. */
   putSync(item: unknown, options: WaitOptions | undefined): void {
-    if (options !== undefined || !this.#outbox.isEmpty) this.#putSyncSlow(write(item), item, options);
-    else if (this.#attempt(item, Infinity) !== DONE) this.#putSyncSlow(written(item), item, options);
+    if (options !== undefined || !this.#outbox.isEmpty) {
+      const deadline = deadlineOf(options);
+      throwIfAborted(options);
+      this.#putSyncSlow(write(item), item, deadline);
+    } else if (this.#attempt(item, Infinity) !== DONE) this.#putSyncSlow(written(item), item, Infinity);
   }
 
   /** Puts an item if there is space. */
   putNowait(item: unknown): void {
+    if (this.#outbox.isEmpty) {
+      const outcome = this.#attempt(item, Infinity);
+      if (outcome !== DONE) throw this.#failed(written(item), item, outcome, false);
+      return;
+    }
     const { core } = this;
+    const one = write(item);
     const now = (one: Written): PutOutcome => core.put(one.kind, one.value, one.bytes, one.length, Infinity);
-    const outcome = this.#outbox.isEmpty
-      ? this.#attempt(item, Infinity)
-      : this.#outbox.flush(now)
-      ? now(write(item))
-      : FULL;
-    if (outcome !== DONE) throw putError(outcome, item, core.most, false);
+    const outcome = this.#outbox.flush(now) ? now(one) : FULL;
+    if (outcome !== DONE) throw this.#failed(one, item, outcome, false);
+    settleCargo(one.cargo, true);
   }
 
   /** Gets an item without blocking the thread. */
@@ -183,26 +202,33 @@ export class QueueEnd {
     const which = constantOf(item);
     if (which >= 0) return core.put(CONSTANT, which, undefined, 0, deadline);
     encodeItem(item);
-    return core.put(BYTES, 0, encodedBytes(), encodedLength(), deadline);
+    const outcome = core.put(encodedKind(), 0, encodedBytes(), encodedLength(), deadline);
+    if (outcome === DONE) settleCargo(itemCargo(), true);
+    return outcome;
   }
 
-  #putSlow(one: Written, item: unknown, options: WaitOptions | undefined): Promise<void> {
-    const deadline = deadlineOf(options);
-    throwIfAborted(options);
+  /** What is to be thrown for a put that has failed. */
+  #failed(one: Written, item: unknown, outcome: PutOutcome, waited: boolean): Error {
+    settleCargo(one.cargo, false);
+    return putError(outcome, item, this.core.most, waited);
+  }
+
+  #putSlow(one: Written, item: unknown, deadline: number, signal: AbortSignal | undefined): Promise<void> {
     const { core } = this;
     let outcome: PutOutcome = FULL;
     if (this.#outbox.isEmpty) {
       outcome = core.put(one.kind, one.value, one.bytes, one.length, BRIEFLY);
-      if (outcome === DONE) return outOfBreath() ? breathe() : AT_ONCE;
+      if (outcome === DONE) {
+        settleCargo(one.cargo, true);
+        return outOfBreath() ? breathe() : AT_ONCE;
+      }
     }
     const timeout = deadline === Infinity ? Infinity : deadline - now();
-    if (timeout <= 0 || (outcome !== FULL && outcome !== BUSY)) throw putError(outcome, item, core.most, true);
-    return this.#outbox.add(one, item, timeout, options?.signal);
+    if (timeout <= 0 || (outcome !== FULL && outcome !== BUSY)) throw this.#failed(one, item, outcome, true);
+    return this.#outbox.add(one, item, timeout, signal);
   }
 
-  #putSyncSlow(one: Written, item: unknown, options: WaitOptions | undefined): void {
-    const deadline = deadlineOf(options);
-    throwIfAborted(options);
+  #putSyncSlow(one: Written, item: unknown, deadline: number): void {
     const { core } = this;
     const waiter = new QueueWaiter(core, SPACE);
     const attempt = (one: Written): PutOutcome => {
@@ -215,7 +241,8 @@ export class QueueEnd {
     };
     try {
       const outcome = this.#outbox.flush(attempt) ? attempt(one) : FULL;
-      if (outcome !== DONE) throw putError(outcome, item, core.most, true);
+      if (outcome !== DONE) throw this.#failed(one, item, outcome, true);
+      settleCargo(one.cargo, true);
     } finally {
       waiter.leave();
     }

@@ -11,6 +11,8 @@
  */
 import { QueueClosedError, QueueFullError } from "../errors.ts";
 import { type AsyncBell, awaitOn } from "../memory/async_park.ts";
+import type { Cargo } from "../transport/cargo.ts";
+import { settleCargo } from "./queue_codec.ts";
 import { BRIEFLY, BUSY, CLOSED, DONE, FULL, type PutOutcome, type QueueCore, SPACE } from "./queue_core.ts";
 import { newBell, pause, QueueWaiter } from "./queue_wait.ts";
 
@@ -20,6 +22,8 @@ export interface Written {
   readonly value: number;
   readonly bytes: Uint8Array | undefined;
   readonly length: number;
+  /** What it takes along beside its bytes. */
+  readonly cargo: Cargo | undefined;
 }
 
 /** A put that waits. */
@@ -71,9 +75,21 @@ export class Outbox {
   add(written: Written, item: unknown, timeout: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const bytes = written.bytes === undefined ? undefined : copyOf(written.bytes, written.length);
-      const { kind, value, length } = written;
+      const { kind, value, length, cargo } = written;
       const next = undefined;
-      const pending: Pending = { kind, value, length, bytes, item, resolve, reject, settled() {}, next, gone: false };
+      const pending: Pending = {
+        kind,
+        value,
+        length,
+        bytes,
+        cargo,
+        item,
+        resolve,
+        reject,
+        settled() {},
+        next,
+        gone: false,
+      };
       let timer: ReturnType<typeof setTimeout> | undefined;
       const expire = (): void => this.#drop(pending, putError(FULL, item, this.#core.most, true));
       const abort = (): void => this.#drop(pending, signal?.reason);
@@ -134,6 +150,7 @@ export class Outbox {
   #drop(pending: Pending, error: unknown): void {
     if (pending.gone) return;
     pending.gone = true;
+    settleCargo(pending.cargo, error === undefined);
     pending.settled();
     while (this.#first?.gone === true) this.#first = this.#first.next;
     if (this.#first === undefined) {

@@ -5,7 +5,8 @@
  *   INTEGER   | kind          | integer       |
  *   CONSTANT  | kind          | which         |
  *   DOUBLE    | kind          | –             | double                        |
- *   BYTES     | length, kind  | bytes 0 … 3   | bytes 4 … 11                  | …
+ *   BYTES, PARCEL  like this:
+ *             | length, kind  | bytes 0 … 3   | bytes 4 … 11                  | …
  *               one cell of 8 bytes             the next, here or at the beginning of the next segment
  * ```
  *
@@ -26,16 +27,18 @@ export const DOUBLE = 1;
 export const CONSTANT = 2;
 /** The codec's bytes. */
 export const BYTES = 3;
-const KIND_BITS = 2;
-const KIND_MASK = 3;
+/** The same, with something beside them: shared memory, connections. */
+export const PARCEL = 4;
+const KIND_BITS = 3;
+const KIND_MASK = 7;
 
 /** The values of kind {@linkcode CONSTANT}. */
 export const CONSTANTS: readonly unknown[] = [undefined, null, false, true];
 
 /** The most bytes of one item. */
-export const MOST_ITEM_BYTES: number = 2 ** 30 - 1;
+export const MOST_ITEM_BYTES: number = 2 ** 29 - 1;
 
-/** What a record of kind {@linkcode BYTES} reads as: its bytes are in the {@linkcode inbox}. */
+/** What a record of bytes reads as: its bytes are in the {@linkcode inbox}. */
 export const ENCODED: unique symbol = Symbol("the item is in the inbox");
 
 const IN_SEGMENT = SEGMENT_CELLS - 1;
@@ -51,6 +54,8 @@ export class Inbox {
   words: Int32Array<ArrayBuffer> = new Int32Array(this.bytes.buffer);
   /** How many bytes it holds. */
   length = 0;
+  /** Of which kind: BYTES or PARCEL. */
+  kind: number = BYTES;
   #idle = 0;
 
   /** Makes room. */
@@ -88,14 +93,14 @@ export class Records {
    */
   write(tail: number, kind: number, value: number, bytes: Uint8Array | undefined, length: number): number {
     const { arena } = this;
-    const cells = kind === BYTES ? (length + 11) >>> 3 : 2;
+    const cells = kind >= BYTES ? (length + 11) >>> 3 : 2;
     const place = tail & IN_SEGMENT;
     if (place === 0 || place + cells > SEGMENT_CELLS) return this.#writeOn(tail, kind, value, bytes, length);
     if (tail + cells > arena.cells) arena.cover(tail);
     const { words } = arena;
     const at = tail << 1;
-    if (kind === BYTES) {
-      words[at] = (length << KIND_BITS) | BYTES;
+    if (kind >= BYTES) {
+      words[at] = (length << KIND_BITS) | kind;
       this.#fill(at + 1, bytes as Uint8Array, length);
       return tail + cells;
     }
@@ -129,6 +134,7 @@ export class Records {
       }
       default:
         this.value = ENCODED;
+        inbox.kind = header & KIND_MASK;
         return this.#copy(head, header >>> KIND_BITS);
     }
   }
@@ -161,7 +167,7 @@ export class Records {
       if (kind === DOUBLE) {
         at = this.#room(at);
         arena.doubles[at++] = value;
-      } else if (kind === BYTES) {
+      } else if (kind >= BYTES) {
         const source = bytes as Uint8Array;
         let done = Math.min(4, length);
         arena.bytes.set(source.subarray(0, done), head * 8 + 4);

@@ -22,17 +22,27 @@ export interface PlacementOptions {
   readonly workers: number;
 }
 
+/** Who sends it. */
+export interface PlacementOwner {
+  /** Sends a chunk; false: there is no room after all. @throws when it cannot be sent */
+  give(member: Member, chunk: Chunk): boolean;
+  /** Told of a chunk that cannot be sent: it was changed after it was given to the pool. */
+  refuse(chunk: Chunk, error: unknown): void;
+}
+
 /** Gives the work of one pool to its workers. */
 export class Placement {
   readonly #options: PlacementOptions;
   readonly #crew: Crew;
   readonly #queue: JobQueue;
+  readonly #owner: PlacementOwner;
   readonly #share: { readonly parallel: number; limit: number };
   /** The worker that gets short calls first. */
   #favourite: Member | undefined;
 
-  /** @param options limits, @param crew the workers, @param queue the work */
-  constructor(options: PlacementOptions, crew: Crew, queue: JobQueue) {
+  /** @param options limits, @param crew the workers, @param queue the work, @param owner sends it */
+  constructor(options: PlacementOptions, crew: Crew, queue: JobQueue, owner: PlacementOwner) {
+    this.#owner = owner;
     this.#options = options;
     this.#crew = crew;
     this.#queue = queue;
@@ -49,11 +59,8 @@ export class Placement {
     }
   }
 
-  /**
-   * Gives workers what waits, as far as they have room for it.
-   * @param give sends a chunk; false: there is no room after all, @param refuse told of one that cannot be sent
-   */
-  fill(give: (member: Member, chunk: Chunk) => boolean, refuse: (chunk: Chunk, error: unknown) => void): void {
+  /** Gives workers what waits, as far as they have room for it. */
+  fill(): void {
     const share = this.#share;
     for (let job = this.#queue.next(); job !== undefined; job = this.#queue.next()) {
       const member = this.memberFor(job.pace);
@@ -61,15 +68,17 @@ export class Placement {
       share.limit = this.#room(member);
       const chunk = this.#queue.take(share);
       if (chunk === undefined) return;
-      let given: boolean;
-      try {
-        given = give(member, chunk);
-      } catch (error) {
-        // It was changed after it was given to the pool.
-        refuse(chunk, error);
-        continue;
-      }
-      if (!given) return this.#queue.addFirst(chunk);
+      if (!this.#tryGive(member, chunk)) return this.#queue.addFirst(chunk);
+    }
+  }
+
+  /** False: there is no room. */
+  #tryGive(member: Member, chunk: Chunk): boolean {
+    try {
+      return this.#owner.give(member, chunk);
+    } catch (error) {
+      this.#owner.refuse(chunk, error);
+      return true;
     }
   }
 
@@ -119,26 +128,29 @@ export class Placement {
     return { idle, fullest };
   }
 
-  /** A worker that has nothing to do gets half of what waits at the one that has most, if that is `forced` or worth it. */
-  balance(forced: boolean): void {
+  /** A worker that has nothing to do gets half of what waits at the one that has most, if that is `forced` or worth it; whether it did. */
+  balance(forced: boolean): boolean {
     const { concurrency, maxTasksPerChild } = this.#options;
+    let some = false;
     for (let tries = this.#crew.open.length; tries > 0; tries--) {
       const pair = this.unbalanced();
-      if (pair === undefined || (!forced && pair.fullest.backlog < WORTH_MOVING)) return;
+      if (pair === undefined || (!forced && pair.fullest.backlog < WORTH_MOVING)) return some;
       const { idle, fullest } = pair;
       const room = maxTasksPerChild - idle.assigned;
       const moved = fullest.takeBack(
         Math.ceil((fullest.count - concurrency) / 2),
         (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
       );
-      if (moved.length === 0) return;
+      if (moved.length === 0) return some;
       let at = 0;
       for (; at < moved.length; at++) {
         const chunk = moved[at] as Chunk;
-        if (chunk.count > maxTasksPerChild - idle.assigned || !idle.send(chunk)) break;
+        if (chunk.count > maxTasksPerChild - idle.assigned || !this.#tryGive(idle, chunk)) break;
       }
       for (let rest = moved.length - 1; rest >= at; rest--) this.#queue.addFirst(moved[rest] as Chunk);
-      if (at === 0) return;
+      if (at === 0) return some;
+      some = true;
     }
+    return some;
   }
 }

@@ -8,7 +8,7 @@ import { cpuCount, currentProcess, nextIdentity } from "../process/current.ts";
 import { until, type WaitOptions } from "../process/waiting.ts";
 import { assertBootstrapped } from "../tasks/bootstrap.ts";
 import { referenceOf, type TaskReference } from "../tasks/reference.ts";
-import { pack } from "../transport/handles.ts";
+import { checkSendable, dropPacked, pack } from "../transport/handles.ts";
 import { runtime } from "../runtime/current.ts";
 import type { Pace } from "./chunking.ts";
 import { checkRows, isPlain, isPrimitive, itemsOf } from "./input.ts";
@@ -157,13 +157,16 @@ export class Pool {
     if (!Array.isArray(args)) {
       throw new TypeError(`Pool.apply(fn, args): args must be an array such as [1, 2], got ${typeof args}.`);
     }
+    // A getter of an argument may call us before we are done.
+    const reference = this.#lastReference as TaskReference;
+    const pace = this.#lastPace as Pace;
     let value: unknown = args;
     let handles = false;
     if (!this.#rings || !isPlain(args)) ({ value, handles } = this.#prepare(args, "args"));
-    const reference = this.#lastReference as TaskReference;
     const { transfer, signal, timeout } = options;
     const retries = transfer === undefined ? this.#retries : this.#retriesFor(options);
-    const job = new ApplyJob(reference, this.#lastPace as Pace, value, handles, transfer, retries);
+    const job = new ApplyJob(reference, pace, value, handles, transfer, retries);
+    if (handles) job.whenSettled(() => dropPacked({ value, handles }));
     if (signal?.aborted) job.abandon(signal.reason);
     else this.#scheduler.submitCall(job);
     if (signal !== undefined || timeout !== undefined) this.#limit(job, options);
@@ -336,6 +339,7 @@ export class Pool {
         retries: this.#retriesFor(options),
         onProgress: bar.listener,
       });
+      if (ready.handles) mapped.whenSettled(() => dropPacked(ready));
       result = mapped.result;
       this.#submit(job = mapped, options);
     } else {
@@ -394,7 +398,7 @@ export class Pool {
       ...options,
       retries: this.#retries,
       prepare: this.#rings
-        ? (value, index) => isPrimitive(value) ? { value, handles: false } : this.#prepare(value, `items[${index}]`)
+        ? (value, index) => isPrimitive(value) ? { value, handles: false } : this.#check(value, `items[${index}]`)
         : (value, index) => this.#prepare(value, `items[${index}]`),
       window: { least: LEAST_AHEAD * ahead, most: MOST_AHEAD * ahead },
       wake: () => this.#scheduler.wake(job),
@@ -402,10 +406,17 @@ export class Pool {
     return job;
   }
 
-  /** Makes a value ready to be sent, or refuses it. What a ring takes is encoded as it is, when it is its turn. */
+  /**
+   * Makes a value ready to be sent, or refuses it. What a ring takes is encoded as it is, when it is its turn; shared objects in
+   * it are taken hold of at once, since a connection may be closed here as soon as it has been passed on.
+   */
   #prepare(value: unknown, root: string): Sendable {
-    if (!this.#rings) return pack(value, root, this.#sharing);
-    if (!isPlain(value)) pack(value, root);
+    return this.#rings && isPlain(value) ? { value, handles: false } : pack(value, root, this.#sharing);
+  }
+
+  /** The same for one of many items: all of it when it is its turn. */
+  #check(value: unknown, root: string): Sendable {
+    checkSendable(value, root);
     return { value, handles: false };
   }
 

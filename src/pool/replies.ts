@@ -10,7 +10,7 @@
  */
 import { type LanePort, NEEDS_MESSAGE, NO_ROOM } from "../transport/lane_port.ts";
 import { APPLY, APPLY_ONE, MODE_BITS } from "../transport/lane_memory.ts";
-import { pack } from "../transport/handles.ts";
+import { checkSendable, pack } from "../transport/handles.ts";
 import type { WireError, WireResult, WorkerMessage } from "../transport/protocol.ts";
 import { encodeError } from "../transport/remote_error.ts";
 import { failed, type Outcome } from "./calls.ts";
@@ -179,7 +179,7 @@ function withoutCulprits(kind: number, { value, errors }: Outcome, error: unknow
   const found: [number, WireError][] = [];
   const results = value.map((item, i) => {
     try {
-      pack(item, `result[${i}]`);
+      checkSendable(item, `result[${i}]`);
       return item as unknown;
     } catch (culprit) {
       found.push([i, encodeError(culprit)]);

@@ -28,7 +28,7 @@ import { crashError } from "./crash.ts";
 import { Crew, type CrewOwner } from "./crew.ts";
 import { type ApplyJob, cancelled, type Chunk, type Job, type JobOwner } from "./job.ts";
 import { Member, type MemberEvents, type OtherMessage } from "./member.ts";
-import { Placement } from "./placement.ts";
+import { Placement, type PlacementOwner } from "./placement.ts";
 import { JobQueue } from "./queue.ts";
 import type { PoolStats } from "./stats.ts";
 import { TaskWatch } from "./watch.ts";
@@ -64,7 +64,7 @@ const BURST = 128;
 const SOON = 0.02;
 
 /** The scheduler of one pool. */
-export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient {
+export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOwner, LoopClient {
   looped = false;
   readonly #options: SchedulerOptions;
   readonly #crew = new Crew(this);
@@ -77,11 +77,6 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
   #calls = 0;
   #burst = 0;
   readonly #placement: Placement;
-  readonly #giveChunk = (member: Member, chunk: Chunk): boolean => this.#give(member, chunk);
-  readonly #refuseChunk = (chunk: Chunk, error: unknown): void => {
-    this.#counts.failed += chunk.count;
-    if (!chunk.job.settled) chunk.job.fail(chunk, error);
-  };
   #state: "open" | "closed" | "stopping" | "stopped" = "open";
   #broken: BrokenPoolError | undefined;
   #held = false;
@@ -89,6 +84,8 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
   #deathsBeforeReady = 0;
   readonly #watch: TaskWatch | undefined;
   #patience: BackgroundTimer | undefined;
+  /** What waits at one worker could not be given to another. */
+  #stuck = false;
   #stopped!: () => void;
   /** Resolves when the last worker is gone. */
   readonly stopped: Promise<void>;
@@ -96,7 +93,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
   /** Starts the first workers. */
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#placement = new Placement(options, this.#crew, this.#queue);
+    this.#placement = new Placement(options, this.#crew, this.#queue, this);
     this.stopped = new Promise((resolve) => this.#stopped = resolve);
     const { taskTimeout, concurrency } = options;
     if (taskTimeout !== undefined) {
@@ -137,7 +134,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
     } else {
       job.takeNow();
       try {
-        if (!this.#give(member, job)) this.#queue.addFirst(job);
+        if (!this.give(member, job)) this.#queue.addFirst(job);
       } catch (error) {
         job.owner = undefined;
         this.#calls--;
@@ -409,15 +406,17 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
         member.idleSince = now();
       }
     }
-    if (some) this.flush();
-    return some;
+    if (!some) return false;
+    this.#stuck = false;
+    this.flush();
+    return true;
   }
 
   flush(): void {
     this.#burst = 0;
     const crew = this.#crew;
     if (crew.open.length < this.#options.workers) crew.spawnMissing();
-    if (!this.#queue.isEmpty) this.#placement.fill(this.#giveChunk, this.#refuseChunk);
+    if (!this.#queue.isEmpty) this.#placement.fill();
     if (crew.open.length > 1) this.#placement.balance(false);
     for (let i = 0; i < crew.open.length; i++) (crew.open[i] as Member).flush();
     const { maxTasksPerChild, idleTimeout, minWorkers } = this.#options;
@@ -429,18 +428,24 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, LoopClient 
 
   /** One worker waits with work while another has none: if it does not get on soon, the work is moved. */
   beforeSleep(): void {
-    if (this.#patience !== undefined || this.#placement.unbalanced() === undefined) return;
+    if (this.#patience !== undefined || this.#stuck || this.#placement.unbalanced() === undefined) return;
     const before = new Map(this.#crew.open.map((member) => [member, member.returned]));
     this.#patience = backgroundTimer(() => {
       this.#patience = undefined;
       if (this.#crew.open.some((member) => member.count > 0 && member.returned === before.get(member))) {
-        this.#placement.balance(true);
+        // What cannot be moved now cannot be moved before something has come back either.
+        this.#stuck = !this.#placement.balance(true);
       }
       this.#request();
     }, PATIENCE);
   }
 
-  #give(member: Member, chunk: Chunk): boolean {
+  refuse(chunk: Chunk, error: unknown): void {
+    this.#counts.failed += chunk.count;
+    if (!chunk.job.settled) chunk.job.fail(chunk, error);
+  }
+
+  give(member: Member, chunk: Chunk): boolean {
     if (!member.send(chunk)) return false;
     // A getter of a value may have ended the pool.
     if (this.#state === "stopping" && !chunk.job.settled) {

@@ -12,15 +12,18 @@
  *            └──▶ EncodingError  it cannot cross at all, with the path of what cannot
  * ```
  *
- * `codec_tags.ts` has the format, `codec_output.ts` and `codec_writer.ts` write it, `codec_reader.ts` reads it.
+ * `codec_tags.ts` has the format; `codec_output.ts` and `codec_writer.ts` write it, `codec_input.ts` and `codec_reader.ts` read it;
+ * `codec_shapes.ts`, `codec_numbers.ts` and `codec_errors.ts` have both sides of what they are about.
  *
  * Where it goes further than structured clone: errors keep their class where the receiver knows it, their name, `errors` and
  * fields; a field that cannot be sent arrives as a sentence that says so.
  * @module
  */
 import { EncodingError } from "../errors.ts";
+import { damaged, NONE } from "./codec_input.ts";
 import { Stop } from "./codec_output.ts";
 import { HandlesNotLoadedError, MissingMemoryError, Reader } from "./codec_reader.ts";
+import { SHORT, Tag } from "./codec_tags.ts";
 import { type MemoryCourier, Writer } from "./codec_writer.ts";
 import { refuseFirst } from "./handles.ts";
 import { refusal } from "./refusal.ts";
@@ -32,6 +35,7 @@ export const NEEDS_MESSAGE = -1;
 /** The encoding is longer than the target. */
 export const NO_ROOM = -2;
 
+const FIRST_BYTES = 4096;
 /** Scratch memory above that is given back after a while. */
 const KEPT_BYTES = 1 << 20;
 /** After how many small values. */
@@ -51,6 +55,7 @@ export class Encoder {
   constructor(courier?: MemoryCourier) {
     this.#courier = courier;
     this.#scratch = new Writer();
+    this.#scratch.out = new Uint8Array(FIRST_BYTES);
     this.#direct = new Writer();
     this.bytes = this.#scratch.out;
   }
@@ -79,7 +84,7 @@ export class Encoder {
    *
    * @returns the end of the encoding, or NEEDS_MESSAGE, or NO_ROOM when the end may be beyond `end` (it fits for sure where
    *   there is room for three times its length and 16 bytes). Then, and when this throws, `target` may have been
-   *   written to between `start` and `end`
+   *   written to between `start` and `end`. A value need not take as many bytes the next time
    * @throws {EncodingError} when something in it cannot cross
    */
   encodeInto(value: unknown, root: string, target: Uint8Array, start: number, end: number): number {
@@ -93,10 +98,13 @@ export class Encoder {
 
   #run(writer: Writer, value: unknown, root: string): number {
     const before = this.#busy;
-    this.#busy = true;
-    writer.courier = this.#courier;
     try {
-      writer.message(value);
+      if (typeof value !== "object" || value === null) writer.primitive(value);
+      else {
+        this.#busy = true;
+        writer.courier = this.#courier;
+        writer.graph(value);
+      }
       return writer.at;
     } catch (failure) {
       if (!(failure instanceof Stop)) throw failure;
@@ -106,10 +114,13 @@ export class Encoder {
       throw refusal(root, failure.what);
     } finally {
       this.#busy = before;
-      writer.clear();
     }
   }
 }
+
+/** The reader that is used unless it is at work: attaching a shared object may decode something. */
+const reader = new Reader();
+let reading = false;
 
 /**
  * Decodes the message in `bytes[start..end)`, which may be shared memory; everything is copied out of it.
@@ -122,11 +133,26 @@ export function decode(bytes: Uint8Array, start: number, end: number, courier?: 
   if (!(start >= 0 && start < end && end <= bytes.length)) {
     throw new EncodingError(`Cannot decode a message: ${start} to ${end} of ${bytes.length} bytes is none.`, "message");
   }
+  const tag = bytes[start] as number;
+  if (tag < SHORT && end - start === 1) return tag;
+  const mine = reading ? new Reader() : reader;
+  const before = reading;
+  reading = true;
   try {
-    return new Reader(bytes, start, end, courier).message();
+    if (tag >= Tag.GRAPH) return mine.graph(bytes, start, end, courier);
+    mine.bytes = bytes;
+    mine.at = start + 1;
+    mine.end = end;
+    const value = tag < SHORT ? tag : mine.primitive(tag);
+    if (value === NONE) damaged("it begins with nothing that is known");
+    if (mine.at !== end) damaged("it goes on after its end");
+    return value;
   } catch (failure) {
     if (failure instanceof EncodingError) throw failure;
     throw new EncodingError(`Cannot decode a message: ${String(failure)}`, "message", { cause: failure });
+  } finally {
+    reading = before;
+    if (tag >= Tag.GRAPH) mine.forget();
   }
 }
 

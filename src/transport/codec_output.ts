@@ -1,8 +1,9 @@
 /**
- * Where an encoding goes: bytes, from front to back, and how numbers and strings are written.
+ * Where an encoding goes: bytes, from front to back, and how values without parts are written.
  * @module
  */
-import { MOST_BYTES, SHORT, SHORT_MOST, Tag } from "./codec_tags.ts";
+import { LATIN1_SLACK, LOOP_MOST, writeLatin1, writeUtf16 } from "../runtime/text_bytes.ts";
+import { ALIGNED_FROM, MOST_BYTES, SHORT, SHORT_MOST, Tag } from "./codec_tags.ts";
 
 /** Why an encoding stopped: thrown inside the codec only, and never seen outside of it. */
 export class Stop {
@@ -19,15 +20,16 @@ export class Stop {
 }
 
 const NO_ROOM_LEFT = new Stop("room", "");
-const encoder = new TextEncoder();
-const float = new Float64Array(1);
-const floatBytes = new Uint8Array(float.buffer);
 const FIRST_BYTES = 4096;
+
+const float = new Float64Array(1);
+const long = new BigInt64Array(float.buffer);
+const halves = new Int32Array(float.buffer);
 
 /** Bytes that are written from front to back. */
 export class Output {
   /** The bytes. */
-  out: Uint8Array = new Uint8Array(FIRST_BYTES);
+  out: Uint8Array = new Uint8Array(0);
   /** Where the next byte goes. */
   at = 0;
   /** Where the room ends. */
@@ -45,7 +47,7 @@ export class Output {
     if (!this.owned) throw NO_ROOM_LEFT;
     const least = this.at + size;
     if (least > MOST_BYTES) throw new Stop("message", "larger than 2 GB");
-    const out = new Uint8Array(Math.min(MOST_BYTES, Math.max(least, this.out.length * 2)));
+    const out = new Uint8Array(Math.min(MOST_BYTES, Math.max(least, this.out.length * 2, FIRST_BYTES)));
     out.set(this.out.subarray(0, this.at));
     this.out = out;
     this.end = out.length;
@@ -53,36 +55,35 @@ export class Output {
 
   /** One byte. */
   byte(value: number): void {
-    this.need(1);
+    if (this.at >= this.end) this.grow(1);
     this.out[this.at++] = value;
   }
 
   /** A count: 7 bits a byte. */
   count(value: number): void {
     while (value > 127) {
-      this.need(1);
-      this.out[this.at++] = (value % 128) + 128;
+      this.byte((value % 128) + 128);
       value = Math.floor(value / 128);
     }
-    this.need(1);
-    this.out[this.at++] = value;
+    this.byte(value);
   }
 
-  /** 4 bytes at a place that is there already. */
-  lengthAt(at: number, value: number): void {
-    const { out } = this;
+  /** 4 bytes. */
+  word(value: number): void {
+    this.need(4);
+    const { out, at } = this;
     out[at] = value;
     out[at + 1] = value >>> 8;
     out[at + 2] = value >>> 16;
     out[at + 3] = value >>> 24;
+    this.at = at + 4;
   }
 
   /** 8 bytes. */
   float(value: number): void {
-    this.need(8);
     float[0] = value;
-    this.out.set(floatBytes, this.at);
-    this.at += 8;
+    this.word(halves[0] as number);
+    this.word(halves[1] as number);
   }
 
   /** A number, as a value. */
@@ -91,93 +92,111 @@ export class Output {
     if (int !== value || (int === 0 && 1 / value < 0)) {
       this.byte(Tag.FLOAT64);
       this.float(value);
-      return;
-    }
-    const size = int >= 0 && int < SHORT ? 1 : int >= -0x80 && int < 0x80 ? 2 : int >= -0x8000 && int < 0x8000 ? 3 : 5;
-    this.need(size);
-    const { out } = this;
-    if (int >= 0 && int < SHORT) {
-      out[this.at++] = int;
-    } else if (int >= -0x80 && int < 0x80) {
-      out[this.at++] = Tag.INT8;
-      out[this.at++] = int;
+    } else if (int >= 0 && int < SHORT) {
+      this.byte(int);
     } else if (int >= -0x8000 && int < 0x8000) {
-      out[this.at++] = Tag.INT16;
+      const small = int >= -0x80 && int < 0x80;
+      this.need(small ? 2 : 3);
+      const { out } = this;
+      out[this.at++] = small ? Tag.INT8 : Tag.INT16;
       out[this.at++] = int;
-      out[this.at++] = int >> 8;
+      if (!small) out[this.at++] = int >> 8;
     } else {
-      out[this.at] = Tag.INT32;
-      this.lengthAt(this.at + 1, int);
-      this.at += 5;
+      this.byte(Tag.INT32);
+      this.word(int);
     }
   }
 
   /** A string, as a value. */
   string(value: string): void {
     const size = value.length;
-    if (size > SHORT_MOST) return this.longString(value);
-    this.need(size + 1);
+    if (size > LOOP_MOST) return this.longString(value);
+    if (this.at + size >= this.end) this.grow(size + 1);
     const { out } = this;
     let at = this.at + 1;
     for (let i = 0; i < size; i++) {
-      const code = value.charCodeAt(i);
-      if (code > 127) return this.longString(value);
-      out[at++] = code;
+      const unit = value.charCodeAt(i);
+      if (unit > 0xff) return this.#units(value);
+      out[at++] = unit;
     }
     out[this.at] = SHORT + size;
     this.at = at;
   }
 
-  /** A string that is long, or not ASCII. */
+  /** A string that is long. */
   longString(value: string): void {
+    const start = this.at;
     const size = value.length;
-    this.need(size + 5);
-    let { read, written } = encoder.encodeInto(value, this.out.subarray(this.at + 5, this.end));
-    if (read < size) {
-      this.need(3 * size + 5);
-      ({ read, written } = encoder.encodeInto(value, this.out.subarray(this.at + 5, this.end)));
+    let at = start + 1;
+    if (size > SHORT_MOST) {
+      this.byte(Tag.LATIN1);
+      at = this.#open(size, LATIN1_SLACK);
+    } else this.need(1 + size + LATIN1_SLACK);
+    if (writeLatin1(this.out, value, at)) {
+      if (size > SHORT_MOST) this.#close(size);
+      else {
+        this.out[start] = SHORT + size;
+        this.at = at + size;
+      }
+    } else {
+      this.at = start;
+      this.#units(value);
     }
-    if (written > size && !value.isWellFormed()) return this.units(value);
-    this.out[this.at] = written === size ? Tag.ASCII : Tag.UTF8;
-    this.lengthAt(this.at + 1, written);
-    this.at += 5 + written;
   }
 
-  /** A string as it is in memory: UTF-8 has no lone surrogates. */
-  units(value: string): void {
-    const size = value.length;
-    this.need(2 * size + 5);
-    const { out } = this;
-    out[this.at] = Tag.UTF16;
-    this.lengthAt(this.at + 1, size);
-    let at = this.at + 5;
-    for (let i = 0; i < size; i++) {
-      const code = value.charCodeAt(i);
-      out[at++] = code;
-      out[at++] = code >> 8;
-    }
-    this.at = at;
+  /** A string as it is in memory. */
+  #units(value: string): void {
+    this.byte(Tag.UTF16);
+    const at = this.block(2 * value.length);
+    writeUtf16(this.out, value, at);
   }
 
-  /** Bytes, as they are. */
-  raw(bytes: Uint8Array): void {
-    this.need(bytes.length);
-    this.out.set(bytes, this.at);
-    this.at += bytes.length;
+  /** Begins a block of `size` bytes: makes room for them and `more`, and says where they go. {@linkcode close} ends it. */
+  #open(size: number, more: number): number {
+    this.count(size);
+    if (size < ALIGNED_FROM) {
+      this.need(size + more);
+      return this.at;
+    }
+    this.need(8 + size + more);
+    const skip = -(this.out.byteOffset + this.at + 1) & 7;
+    this.out[this.at++] = skip;
+    return this.at + skip;
+  }
+
+  /** Ends a block of `size` bytes. It takes as many bytes wherever it is: what was not skipped before it is skipped behind it. */
+  #close(size: number): void {
+    this.at += size < ALIGNED_FROM ? size : size + 7;
+  }
+
+  /** Begins a block of `size` bytes, which are to be written at the place that it gives; the next thing comes behind. */
+  block(size: number): number {
+    const at = this.#open(size, 0);
+    this.#close(size);
+    return at;
+  }
+
+  /** A block. */
+  bytes(bytes: Uint8Array): void {
+    const at = this.block(bytes.length);
+    this.out.set(bytes, at);
   }
 
   /** A bigint, as a value. */
   bigint(value: bigint): void {
+    long[0] = value;
+    if (long[0] === value) {
+      this.byte(Tag.BIGINT64);
+      this.word(halves[0] as number);
+      this.word(halves[1] as number);
+      return;
+    }
     const digits = (value < 0n ? -value : value).toString(16);
-    const size = (digits.length + 1) >> 1;
-    this.need(6 + size);
-    const { out } = this;
-    out[this.at++] = Tag.BIGINT;
-    out[this.at++] = value < 0n ? 1 : 0;
-    this.lengthAt(this.at, size);
-    this.at += 4;
+    this.byte(Tag.BIGINT);
+    this.byte(value < 0n ? 1 : 0);
+    let at = this.block((digits.length + 1) >> 1);
     for (let end = digits.length; end > 0; end -= 2) {
-      out[this.at++] = parseInt(digits.slice(Math.max(0, end - 2), end), 16);
+      this.out[at++] = parseInt(digits.slice(Math.max(0, end - 2), end), 16);
     }
   }
 }

@@ -7,8 +7,13 @@
  * @module
  */
 import type { WasmMemory } from "../memory/wasm_memory.ts";
+import { countOwn } from "../runtime/own_properties.ts";
+import { writeError } from "./codec_errors.ts";
+import { hasKeys, isTracking, typeOfView, unbox } from "./codec_look.ts";
+import { numbersTag, writeNumbers } from "./codec_numbers.ts";
 import { Output, Stop } from "./codec_output.ts";
-import { DATA_VIEW, DEPTH, SCOPES, Tag, VIEWS } from "./codec_tags.ts";
+import { beginShapes, type KeyNode, rootOfKeys, type WrittenShape } from "./codec_shapes.ts";
+import { DATA_VIEW, DEPTH, NEEDS, REFS, SCOPES, SHAPED_TAGS, Tag, VIEWS } from "./codec_tags.ts";
 import { handleCodec } from "./handles.ts";
 import {
   describeFunction,
@@ -20,7 +25,7 @@ import {
   Sort,
   sortOf,
 } from "./refusal.ts";
-import { classOf, describeUnsent, fieldsOf, readField } from "./remote_error.ts";
+import { classOf } from "./remote_error.ts";
 
 /** How shared memory travels beside bytes. */
 export interface MemoryCourier {
@@ -30,74 +35,50 @@ export interface MemoryCourier {
   import(id: number): SharedArrayBuffer | WasmMemory | undefined;
 }
 
-/** What an error has beside its class: one bit each. */
-export const ErrorPart = { MESSAGE: 1, STACK: 2, NAME: 4, CAUSE: 8, ERRORS: 16 } as const;
-
-/** An array is written as its elements only if fewer than this many, or at least half of its places are filled. */
+/** So many objects are looked for one by one; a map is faster for more. */
+const FEW_OBJECTS = 16;
+/** An array of at least that length whose elements are fewer than half of it is written with their indices. */
 const SPARSE_FROM = 64;
 
+const UINT8 = VIEWS.indexOf("Uint8Array");
+
+const OBJECT: object = Object.prototype;
 const mapSize = Object.getOwnPropertyDescriptor(Map.prototype, "size")?.get as () => number;
 const setSize = Object.getOwnPropertyDescriptor(Set.prototype, "size")?.get as () => number;
-const typeOfView = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype) as object,
-  Symbol.toStringTag,
-)?.get as () => string | undefined;
 const sourceOf = Object.getOwnPropertyDescriptor(RegExp.prototype, "source")?.get as () => string;
-
-/** Each throws unless the object holds a primitive value of its type. */
-const UNBOX: readonly (() => unknown)[] = [
-  Number.prototype.valueOf,
-  String.prototype.valueOf,
-  Boolean.prototype.valueOf,
-  BigInt.prototype.valueOf,
-];
 
 /** See {@linkcode MemoryCourier}; what the writing of one value has to remember. */
 export class Writer extends Output {
   /** Carries shared memory; without one, such values are not for bytes. */
-  courier: MemoryCourier | undefined;
-  /** The objects so far, and their numbers. */
+  courier: MemoryCourier | undefined = undefined;
+  /** The first objects, and all of them with their numbers once there are more. */
+  readonly #few: (object | undefined)[] = new Array<object | undefined>(FEW_OBJECTS).fill(undefined);
   readonly #ids = new Map<object, number>();
   /** The next object's number. */
   #next = 0;
-  /** Whether an object was met again. */
-  #again = false;
+  /** Bits for the first byte. */
+  #bits = 0;
   /** Objects that stand too deep, to be written later. */
   readonly #later: object[] = [];
   #scopes = 0;
   /** How many bytes of resizable buffers were written: a getter may change their length before a view is written. */
   readonly #lengths = new Map<object, number>();
+  /** What the message needs: numbers of memory, kinds of shared objects. */
+  readonly #memories: number[] = [];
+  readonly #kinds: string[] = [];
+  /** Shapes that were defined with this number are known to the reader; there are so many. */
+  #message = 0;
+  #shapes = 0;
+  /** Whether a for-in loop gives more than an object's own keys. */
+  #polluted = false;
 
-  /** Forgets the last value. */
-  clear(): void {
-    this.#ids.clear();
-    this.#lengths.clear();
-    this.#next = 0;
-    this.#again = false;
-    this.#later.length = 0;
-    this.#scopes = 0;
-  }
-
-  /** Writes a whole message. */
-  message(value: unknown): void {
-    if (typeof value !== "object" || value === null) return this.value(value, 0);
-    const start = this.at;
-    this.byte(Tag.GRAPH);
-    this.value(value, 0);
-    this.#flush(0);
-    if (this.#again) this.out[start] = Tag.GRAPH_REFS;
-  }
-
-  /** Writes any value. */
-  value(value: unknown, depth: number): void {
+  /** Writes a message whose value is no object. */
+  primitive(value: unknown): void {
     switch (typeof value) {
       case "number":
         return this.number(value);
       case "string":
         return this.string(value);
-      case "object":
-        if (value !== null) return this.#object(value, depth);
-        return this.byte(Tag.NULL);
       case "boolean":
         return this.byte(value ? Tag.TRUE : Tag.FALSE);
       case "undefined":
@@ -108,20 +89,93 @@ export class Writer extends Output {
         throw new Stop("refused", describeFunction(value as { readonly name: string }));
       case "symbol":
         throw new Stop("refused", describeSymbol(value));
+      default:
+        return this.byte(Tag.NULL);
     }
   }
 
-  #object(value: object, depth: number): void {
-    const id = this.#ids.get(value);
-    if (id !== undefined) {
+  /** Writes a message whose value is an object. */
+  graph(value: object): void {
+    const start = this.at;
+    this.#message = beginShapes();
+    this.#polluted = hasKeys(OBJECT);
+    try {
+      this.byte(Tag.GRAPH);
+      this.object(value, 0);
+      if (this.#later.length > 0) this.#flush(0);
+      if (this.#memories.length > 0 || this.#kinds.length > 0) this.#writeNeeds();
+      this.out[start] = Tag.GRAPH + this.#bits;
+    } finally {
+      this.#forget();
+    }
+  }
+
+  #forget(): void {
+    const few = this.#few;
+    const { length } = few;
+    if (this.#next > length) this.#ids.clear();
+    for (let i = Math.min(this.#next, length) - 1; i >= 0; i--) few[i] = undefined;
+    this.#next = 0;
+    this.#shapes = 0;
+    if (this.#bits === 0 && this.#scopes === 0 && this.#later.length === 0 && this.#lengths.size === 0) return;
+    this.#bits = 0;
+    this.#scopes = 0;
+    this.#later.length = 0;
+    this.#lengths.clear();
+    this.#memories.length = 0;
+    this.#kinds.length = 0;
+  }
+
+  #writeNeeds(): void {
+    this.#bits |= NEEDS;
+    const start = this.at;
+    this.count(this.#memories.length);
+    for (const id of this.#memories) this.count(id);
+    this.count(this.#kinds.length);
+    for (const kind of this.#kinds) this.string(kind);
+    this.word(this.at - start);
+  }
+
+  /** Writes any value. */
+  value(value: unknown, depth: number): void {
+    if (typeof value === "number") this.number(value);
+    else if (typeof value === "string") this.string(value);
+    else if (typeof value === "object" && value !== null) this.object(value, depth);
+    else this.primitive(value);
+  }
+
+  /** The number of an object that was there before; −1: it was not, and has the next one from now on. */
+  #number(value: object): number {
+    const next = this.#next;
+    if (next <= FEW_OBJECTS) {
+      const few = this.#few;
+      for (let i = 0; i < next; i++) if (few[i] === value) return i;
+      if (next < FEW_OBJECTS) few[next] = value;
+      else {
+        const ids = this.#ids;
+        for (let i = 0; i < next; i++) ids.set(few[i] as object, i);
+        ids.set(value, next);
+      }
+    } else {
+      const id = this.#ids.get(value);
+      if (id !== undefined) return id;
+      this.#ids.set(value, next);
+    }
+    this.#next = next + 1;
+    return -1;
+  }
+
+  /** Writes an object, or that it was there before. */
+  object(value: object, depth: number): void {
+    const id = this.#number(value);
+    if (id >= 0) {
       this.byte(Tag.REF);
       this.count(id);
-      this.#again = true;
+      this.#bits |= REFS;
       return;
     }
-    this.#ids.set(value, this.#next++);
     const sort = sortOf(value);
-    if (depth > DEPTH && sort <= Sort.ERROR && sort !== Sort.DATE && sort !== Sort.REGEXP) {
+    if (depth > DEPTH && sort <= Sort.ERROR) {
       this.byte(Tag.LATER);
       this.byte(sort);
       if (sort === Sort.ERROR) this.string(classOf(value as Error));
@@ -139,7 +193,7 @@ export class Writer extends Output {
   }
 
   /** A value that is complete when it ends: nothing of it comes later. */
-  #scope(value: unknown, depth: number): void {
+  scope(value: unknown, depth: number): void {
     if (++this.#scopes > SCOPES) throw new Stop("refused", "a shared object or error in too many others");
     const from = this.#later.length;
     this.value(value, depth);
@@ -165,9 +219,10 @@ export class Writer extends Output {
         this.string(sourceOf.call(value));
         return this.string((value as RegExp).flags);
       case Sort.ERROR:
-        return this.#error(value as Error, depth);
+        return writeError(this, value as Error, depth);
       case Sort.BOXED:
-        return this.#boxed(value);
+        this.byte(Tag.BOXED);
+        return this.primitive(unbox(value));
       case Sort.BUFFER:
         return this.#buffer(value as ArrayBuffer);
       case Sort.VIEW:
@@ -186,48 +241,70 @@ export class Writer extends Output {
   }
 
   #plain(value: Record<string, unknown>, depth: number): void {
-    const keys = Object.keys(value);
-    this.byte(Tag.OBJECT);
-    this.count(keys.length);
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] as string;
-      this.string(key);
+    if (this.#polluted || Object.getPrototypeOf(value) !== OBJECT) return this.#instance(value, depth);
+    let node: KeyNode | undefined = rootOfKeys();
+    for (const key in value) {
+      const next: KeyNode | undefined = node.next;
+      node = next !== undefined && next.key === key ? next : node.step(key);
+      if (node === undefined) return this.#keyed(value, Object.keys(value), depth);
+    }
+    const shape = node.shapeHere();
+    if (shape === undefined) return this.#keyed(value, Object.keys(value), depth);
+    this.#shape(shape);
+    const { keys } = shape;
+    let i = 0;
+    for (const key in value) {
+      // A getter has changed the object: the rest is read by name.
+      if (key !== keys[i]) break;
       this.value(value[key], depth);
+      i++;
+    }
+    for (; i < keys.length; i++) this.value(value[keys[i] as string], depth);
+  }
+
+  /** An object of a class, or whose ancestors may have keys: a for-in loop would give those, too. */
+  #instance(value: Record<string, unknown>, depth: number): void {
+    const keys = Object.keys(value);
+    let node: KeyNode | undefined = rootOfKeys();
+    for (let i = 0; i < keys.length && node !== undefined; i++) {
+      const next: KeyNode | undefined = node.next;
+      node = next !== undefined && next.key === keys[i] ? next : node.step(keys[i] as string);
+    }
+    const shape = node?.shapeHere();
+    if (shape === undefined) return this.#keyed(value, keys, depth);
+    this.#shape(shape);
+    for (let i = 0; i < keys.length; i++) this.value(value[keys[i] as string], depth);
+  }
+
+  /** Names a shape; defines it first if this is the message's first object of it. */
+  #shape(shape: WrittenShape): void {
+    if (shape.message !== this.#message) {
+      shape.message = this.#message;
+      shape.number = this.#shapes++;
+      const { definition } = shape;
+      const { length } = definition;
+      this.need(1 + length);
+      const { out } = this;
+      let { at } = this;
+      out[at++] = Tag.SHAPE;
+      for (let i = 0; i < length; i++) out[at++] = definition[i] as number;
+      this.at = at;
+    } else if (shape.number < SHAPED_TAGS) {
+      this.byte(Tag.SHAPED + shape.number);
+    } else {
+      this.byte(Tag.SHAPED_MORE);
+      this.count(shape.number);
     }
   }
 
-  #array(value: unknown[], depth: number): void {
-    const size = value.length;
-    // How many it has of its own, named ones too. Object.values makes no strings, but asks getters.
-    const own = size < SPARSE_FROM ? Object.keys(value).length : Object.values(value).length;
-    if (size >= SPARSE_FROM && own < size / 2) return this.#sparse(value, size, depth);
-    if (own === size && this.#numbers(value, size)) return;
-    const start = this.at;
-    this.byte(Tag.ARRAY);
-    this.count(size);
-    let holes = 0;
-    for (let i = 0; i < size; i++) {
-      const item = value[i];
-      if (item === undefined && !(i in value)) {
-        holes++;
-        this.byte(Tag.HOLE);
-      } else {
-        this.value(item, depth);
-      }
-    }
-    if (own > size - holes) {
-      this.out[start] = Tag.NAMED;
-      this.#properties(value, Object.keys(value).slice(size - holes), depth);
-    }
+  /** An object with its keys. */
+  #keyed(value: Record<string, unknown>, keys: readonly string[], depth: number): void {
+    this.byte(Tag.OBJECT);
+    this.properties(value, keys, depth);
   }
 
-  #sparse(value: unknown[], size: number, depth: number): void {
-    this.byte(Tag.SPARSE);
-    this.count(size);
-    this.#properties(value, Object.keys(value), depth);
-  }
-
-  #properties(value: object, keys: readonly string[], depth: number): void {
+  /** Keys and values. */
+  properties(value: object, keys: readonly string[], depth: number): void {
     this.count(keys.length);
     for (const key of keys) {
       this.string(key);
@@ -235,43 +312,34 @@ export class Writer extends Output {
     }
   }
 
-  /** An array of nothing but numbers; false: it is none. */
-  #numbers(value: readonly unknown[], size: number): boolean {
-    if (size === 0) return false;
-    let floats = false;
-    let low = 0;
-    let high = 0;
+  #array(value: readonly unknown[], depth: number): void {
+    const size = value.length;
+    const own = countOwn(value);
+    if (own === size && size > 0 && typeof value[0] === "number") {
+      const tag = numbersTag(value);
+      if (tag !== 0) return writeNumbers(this, value, size, tag);
+    }
+    if (size >= SPARSE_FROM && own < size / 2) {
+      this.byte(Tag.SPARSE);
+      this.count(size);
+      return this.properties(value, Object.keys(value), depth);
+    }
+    const start = this.at;
+    this.byte(Tag.ARRAY);
+    this.count(size);
+    let holes = 0;
     for (let i = 0; i < size; i++) {
       const item = value[i];
-      if (typeof item !== "number") return false;
-      const int = item | 0;
-      if (int !== item || (int === 0 && 1 / item < 0)) floats = true;
-      else if (int < low) low = int;
-      else if (int > high) high = int;
-    }
-    const bytes = floats ? 8 : low >= -0x80 && high < 0x80 ? 1 : low >= -0x8000 && high < 0x8000 ? 2 : 4;
-    this.byte(bytes === 8 ? Tag.FLOATS : bytes === 4 ? Tag.INTS32 : bytes === 2 ? Tag.INTS16 : Tag.INTS8);
-    this.count(size);
-    this.need(size * bytes);
-    if (floats) {
-      const copy = new Float64Array(size);
-      for (let i = 0; i < size; i++) copy[i] = value[i] as number;
-      this.raw(new Uint8Array(copy.buffer));
-      return true;
-    }
-    const { out } = this;
-    let { at } = this;
-    for (let i = 0; i < size; i++) {
-      const item = value[i] as number;
-      out[at++] = item;
-      if (bytes > 1) out[at++] = item >> 8;
-      if (bytes > 2) {
-        out[at++] = item >> 16;
-        out[at++] = item >> 24;
+      if (item !== undefined || i in value) this.value(item, depth);
+      else {
+        holes++;
+        this.byte(Tag.HOLE);
       }
     }
-    this.at = at;
-    return true;
+    if (own > size - holes) {
+      this.out[start] = Tag.NAMED;
+      this.properties(value, Object.keys(value).slice(size - holes), depth);
+    }
   }
 
   #map(value: Map<unknown, unknown>, depth: number): void {
@@ -297,19 +365,6 @@ export class Writer extends Output {
     for (; left > 0; left--) this.byte(Tag.HOLE);
   }
 
-  #boxed(value: object): void {
-    this.byte(Tag.BOXED);
-    for (const valueOf of UNBOX) {
-      let primitive: unknown;
-      try {
-        primitive = valueOf.call(value);
-      } catch {
-        continue;
-      }
-      return this.value(primitive, 0);
-    }
-  }
-
   #buffer(value: ArrayBuffer): void {
     if (isDetached(value)) throw new Stop("refused", DETACHED);
     const size = value.byteLength;
@@ -320,49 +375,48 @@ export class Writer extends Output {
     } else {
       this.byte(Tag.BUFFER);
     }
-    this.count(size);
-    this.raw(new Uint8Array(value, 0, size));
+    this.bytes(new Uint8Array(value, 0, size));
   }
 
   #view(value: ArrayBufferView): void {
     const { buffer } = value;
     if (isDetached(buffer)) throw new Stop("refused", DETACHED);
-    const name = typeOfView.call(value);
-    const type = name === undefined ? DATA_VIEW : VIEWS.indexOf(name);
-    if (type < 0) throw new Stop("message", `a ${name}, which this version does not know`);
+    const type = typeOfView(value);
+    if (type < 0) throw new Stop("message", "a view of a type that this version does not know");
     let offset: number;
-    let bytes: number;
+    let size: number;
     try {
       offset = value.byteOffset;
-      bytes = value.byteLength;
+      size = value.byteLength;
     } catch {
       throw new Stop("refused", "a view on bytes that its buffer has no more");
     }
     const shared = buffer instanceof SharedArrayBuffer;
     const grows = shared ? (buffer as { growable?: boolean }).growable === true : buffer.resizable === true;
-    if (!shared && !grows && bytes === buffer.byteLength && !this.#ids.has(buffer)) {
-      this.#ids.set(buffer, this.#next++);
-      this.byte(Tag.WHOLE);
-      this.byte(type);
-      this.count(bytes);
-      return this.raw(new Uint8Array(buffer, 0, bytes));
+    if (!shared && !grows && size === buffer.byteLength) {
+      const id = this.#number(buffer);
+      if (id < 0) {
+        this.byte(Tag.WHOLE);
+        this.byte(type);
+        return this.bytes(type === UINT8 ? value as Uint8Array : new Uint8Array(buffer, 0, size));
+      }
     }
     const tracking = grows && isTracking(value);
     this.byte(tracking ? Tag.TRACKING : Tag.VIEW);
     this.byte(type);
     this.count(offset);
-    if (!tracking) this.count(type === DATA_VIEW ? bytes : (value as Uint8Array).length);
-    this.#object(buffer, 0);
+    if (!tracking) this.count(type === DATA_VIEW ? size : (value as Uint8Array).length);
+    this.object(buffer, 0);
     const written = this.#lengths.get(buffer);
-    if (written !== undefined && offset + bytes > written) {
-      throw new Stop("refused", "a buffer that its getter resizes");
-    }
+    if (written !== undefined && offset + size > written) throw new Stop("refused", "a buffer that its getter resizes");
   }
 
   #shared(value: SharedArrayBuffer | WasmMemory, tag: number): void {
     if (this.courier === undefined) throw new Stop("message", "shared memory");
     this.byte(tag);
-    this.count(this.courier.export(value));
+    this.count(this.#memories.length);
+    this.#memories.push(this.courier.export(value));
+    this.#bits |= NEEDS;
   }
 
   #memory(value: WasmMemory): void {
@@ -374,75 +428,13 @@ export class Writer extends Output {
 
   #handle(value: object, depth: number): void {
     const kind = kindOf.get(Object.getPrototypeOf(value) as object) as string;
+    if (!this.#kinds.includes(kind)) this.#kinds.push(kind);
+    this.#bits |= NEEDS;
+    // All of them live in shared memory; and detach() may set something aside, for a message that will be sent.
+    if (this.courier === undefined) throw new Stop("message", "shared memory");
     const wire = handleCodec(kind)?.detach(value);
     this.byte(Tag.HANDLE);
     this.string(kind);
-    this.#scope(wire, depth);
-  }
-
-  #error(value: Error, depth: number): void {
-    const type = classOf(value);
-    const name = readField(value, "name");
-    const message = Object.hasOwn(value, "message") ? readField(value, "message") : undefined;
-    const stack = readField(value, "stack");
-    const cause = Object.hasOwn(value, "cause");
-    const errors = Object.hasOwn(value, "errors") && !Object.prototype.propertyIsEnumerable.call(value, "errors");
-    const dom = type === "DOMException";
-    this.byte(Tag.ERROR);
-    this.string(type);
-    this.byte(
-      (typeof message === "string" || dom ? ErrorPart.MESSAGE : 0) | (typeof stack === "string" ? ErrorPart.STACK : 0) |
-        (typeof name === "string" ? ErrorPart.NAME : 0) | (cause ? ErrorPart.CAUSE : 0) |
-        (errors ? ErrorPart.ERRORS : 0),
-    );
-    if (dom) this.string(String(readField(value, "message")));
-    else if (typeof message === "string") this.string(message);
-    if (typeof stack === "string") this.string(stack);
-    if (typeof name === "string") this.string(name);
-    if (cause) this.value(readField(value, "cause"), depth);
-    if (errors) this.value(readField(value, "errors"), depth);
-    const fields = fieldsOf(value);
-    this.count(fields.length);
-    for (const key of fields) {
-      this.string(key);
-      this.#field(readField(value, key), depth);
-    }
-  }
-
-  /** A field of an error: if it cannot be sent, a sentence about it is. */
-  #field(value: unknown, depth: number): void {
-    const { at } = this;
-    const next = this.#next;
-    const later = this.#later.length;
-    const scopes = this.#scopes;
-    try {
-      this.#scope(value, depth);
-    } catch (failure) {
-      if (failure instanceof Stop) {
-        if (failure.reason === "room" || (failure.reason === "message" && this.courier === undefined)) throw failure;
-      }
-      this.at = at;
-      this.#next = next;
-      this.#later.length = later;
-      this.#scopes = scopes;
-      for (const [object, id] of this.#ids) if (id >= next) this.#ids.delete(object);
-      this.string(describeUnsent(value, failure instanceof Stop ? new Error(`it holds ${failure.what}`) : failure));
-    }
-  }
-}
-
-/** Whether a view on a buffer that grows grows with it. There is no way to ask; a buffer's growth by an element tells. */
-function isTracking(view: ArrayBufferView): boolean {
-  const { buffer, byteOffset, byteLength } = view;
-  if (byteOffset + byteLength + 8 <= buffer.byteLength) return false;
-  const size = buffer.byteLength;
-  if (buffer instanceof SharedArrayBuffer || size + 8 > buffer.maxByteLength) return true;
-  try {
-    buffer.resize(size + 8);
-    const grown = view.byteLength !== byteLength;
-    buffer.resize(size);
-    return grown;
-  } catch {
-    return true;
+    this.scope(wire, depth);
   }
 }

@@ -90,6 +90,12 @@ export function pack(value: unknown, root: string, sharing = true): Packed {
   return { value: handles ? keepBooks(replace, value, new Map(), undefined, settle) : value, handles };
 }
 
+/** Throws what {@linkcode pack} would throw, and sets nothing aside. */
+export function checkSendable(value: unknown, root: string): void {
+  if (typeof value === "object" && value !== null) walk(value, root, true, false, false);
+  else pack(value, root);
+}
+
 /**
  * Throws the {@linkcode EncodingError} of the first thing in `value` that {@linkcode pack} refuses or, with `bytes`,
  * that cannot be written as bytes; returns when it finds none. It looks further than `pack`, which leaves named properties of

@@ -16,9 +16,10 @@ export const Sort = {
   ARRAY: 1,
   MAP: 2,
   SET: 3,
-  DATE: 4,
-  REGEXP: 5,
-  ERROR: 6,
+  /** The last of those that have parts. */
+  ERROR: 4,
+  DATE: 5,
+  REGEXP: 6,
   BOXED: 7,
   /** `ArrayBuffer` */
   BUFFER: 8,

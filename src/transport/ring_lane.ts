@@ -14,7 +14,7 @@ import { compareExchange, load, type SharedWords, store } from "../memory/atomic
 import { ring } from "../memory/doorbell.ts";
 import { RingReader, RingWriter } from "../memory/ring.ts";
 import { decode, Encoder, NO_ROOM } from "./codec.ts";
-import { pack, type Packed } from "./handles.ts";
+import { dropPacked, pack, type Packed } from "./handles.ts";
 import { hostLoop } from "./host_loop.ts";
 import { type Errors, FULL, type Lane, type LaneEvents, type Outgoing } from "./lane.ts";
 import * as layout from "./lane_memory.ts";
@@ -74,6 +74,8 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   /** A result is there whose memory is still on its way, by message. */
   #awaitsMemory = false;
   #hungry = false;
+  /** What went by message and has shared objects in it, by slot: it may never be received. */
+  readonly #posted = new Map<number, Packed>();
   /** A value is being encoded where the next record will be. Its getters are user code, and may send something themselves: it waits. */
   #encoding = false;
   /** Something was published, and the worker was not rung for it. */
@@ -103,7 +105,8 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   }
 
   get hasRoom(): boolean {
-    return !this.#encoding && this.#work.reserve(PROLOGUE + this.#typical) >= 0 || this.#waitForRoom(PROLOGUE + this.#typical);
+    return !this.#encoding && this.#work.reserve(PROLOGUE + this.#typical) >= 0 ||
+      this.#waitForRoom(PROLOGUE + this.#typical);
   }
 
   /** Whether it found no room, and is rung when there is some. */
@@ -111,7 +114,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     return this.#hungry;
   }
 
-  send(chunk: Outgoing<R>, value: unknown, _handles: boolean, transfer: readonly unknown[] | undefined): number {
+  send(chunk: Outgoing<R>, value: unknown, handles: boolean, transfer: readonly unknown[] | undefined): number {
     const work = this.#work;
     if (this.#encoding) return FULL;
     const { reference, mode } = chunk;
@@ -132,7 +135,9 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     const word = at >> 2;
     let kind = 0;
     let end = -1;
-    if (mode === "apply" && transfer === undefined && (value as readonly unknown[]).length === 1) {
+    if (handles) {
+      // With descriptions of shared objects: only a message carries those.
+    } else if (mode === "apply" && transfer === undefined && (value as readonly unknown[]).length === 1) {
       const only = (value as readonly unknown[])[0];
       const scalar = writeScalar(words, this.#workFloats, word, only);
       kind = layout.APPLY_ONE | scalar;
@@ -155,7 +160,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     } else if (end < 0) {
       kind = (mode === "apply" ? layout.APPLY : mode === "map" ? layout.MAP : layout.STARMAP) | layout.BY_MESSAGE;
       end = at + PROLOGUE;
-      if (!this.#sendByMessage(slot, mode, value, transfer)) return slot;
+      if (!this.#sendByMessage(slot, mode, value, handles, transfer)) return slot;
     }
     if (chunk.keepGoing) kind |= layout.KEEP_GOING;
     this.#laps[slot] = work.lap;
@@ -183,6 +188,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     const lap = this.#laps[slot] as number;
     if (lap === REFUSED || this.#work.isReleased(lap, position)) return false;
     if (compareExchange(this.#work.data, this.#work.wordOf(position) + CLAIM, OPEN, REVOKED) !== OPEN) return false;
+    this.#drop(slot);
     this.#free.push(slot);
     return true;
   }
@@ -196,7 +202,15 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   }
 
   settle(slot: number): void {
+    this.#drop(slot);
     this.#free.push(slot);
+  }
+
+  /** Lets go of the shared objects in a message that the worker did not take. */
+  #drop(slot: number): void {
+    if (this.#posted.size === 0) return;
+    const items = this.#posted.get(slot);
+    if (items !== undefined && this.#posted.delete(slot)) dropPacked(items);
   }
 
   /** Whether results have come. */
@@ -264,6 +278,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
 
   /** The worker is gone. */
   close(): void {
+    for (const slot of [...this.#posted.keys()]) this.#drop(slot);
     hostLoop().leavePlace(this.memory.place);
   }
 
@@ -272,13 +287,14 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     slot: number,
     mode: Outgoing<R>["mode"],
     value: unknown,
+    handles: boolean,
     transfer: readonly unknown[] | undefined,
   ): boolean {
     this.#laps[slot] = REFUSED;
     let items: Packed;
     this.#encoding = true;
     try {
-      items = pack(value, mode === "apply" ? "args" : "items");
+      items = handles ? { value, handles } : pack(value, mode === "apply" ? "args" : "items");
     } catch (error) {
       this.#free.push(slot);
       throw error;
@@ -287,7 +303,9 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     }
     try {
       this.#post({ kind: "ticket", items }, transfer);
+      if (items.handles && !handles) this.#posted.set(slot, items);
     } catch (error) {
+      if (!handles) dropPacked(items);
       queueMicrotask(() => this.#events.onRefused(slot, refusal(error, mode)));
       return false;
     }

@@ -511,6 +511,42 @@ describe("Connection: between processes", () => {
     });
   });
 
+  it("may be closed here as soon as it was passed to a task, also one that has to wait for its turn", async () => {
+    await withPool(1, {}, async (pool) => {
+      const pipes = [0, 1, 2, 3].map(() => Pipe<number>());
+      const running = pipes.map(([, theirs]) => pool.apply(doubleSync, [theirs]));
+      for (const [, theirs] of pipes) theirs.close();
+      for (const [i, [mine]] of pipes.entries()) {
+        await mine.send(i);
+        assertEquals(await within(mine.recv(), "the answer"), 2 * i);
+        mine.close();
+        await within(running[i] as Promise<void>, "the task");
+      }
+      const rows = [0, 1, 2].map(() => Pipe<number>());
+      const mapped = pool.map(doubleSync, rows.map(([, theirs]) => theirs));
+      for (const [, theirs] of rows) theirs.close();
+      for (const [mine] of rows) {
+        await mine.send(4);
+        assertEquals(await within(mine.recv(), "the answer"), 8);
+        mine.close();
+      }
+      await within(mapped, "the tasks");
+    });
+  });
+
+  it("is let go of when the task that it was passed to will never run", async () => {
+    const pipes = [0, 1, 2].map(() => Pipe<number>());
+    await withPool(1, {}, async (pool) => {
+      const running = pipes.map(([, theirs]) => pool.apply(doubleSync, [theirs]));
+      for (const [, theirs] of pipes) theirs.close();
+      assertEquals(await within(pipes[0]?.[0].send(1).then(() => pipes[0]?.[0].recv()) as Promise<number>, "it"), 2);
+      for (const task of running.slice(1)) task.cancel();
+      pool.terminate();
+      await Promise.allSettled(running);
+    });
+    for (const [mine] of pipes) await assertRejects(() => within(mine.recv(), "recv()"), EndOfFileError);
+  });
+
   it("is refused by a process that shares no memory", () => {
     const [a] = Pipe<number>();
     const p = new Process(doubleSync, [a], { type: "process" });

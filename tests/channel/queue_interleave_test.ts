@@ -7,6 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { JoinableQueue } from "../../src/channel/joinable_queue.ts";
 import { Queue } from "../../src/channel/queue.ts";
 import { COUNTER, explore, type Scenario } from "../kit/interleave.ts";
+import { SOAK } from "../kit/runtime.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
 
@@ -24,7 +25,8 @@ function adds(queue: Queue<number>, put: number): (control: Words) => string | u
     (control[COUNTER] as number) + queue.size === put ? undefined : `${control[COUNTER]} got, ${queue.size} left`;
 }
 
-const limit = 2500;
+/** The most schedules of a scenario. */
+const limit = SOAK ? 6000 : 700;
 
 /** Each is explored on a queue of its own. */
 const SOUND: Record<string, (queue: Queue<number>) => Scenario> = {

@@ -167,8 +167,62 @@ describe("examples", () => {
     assertEquals(lines.length, 22);
   });
 
+  it("11_producer_consumer adds up all orders, and leaves none", async () => {
+    assertEquals(await linesOf("11_producer_consumer"), [
+      "3 consumers got orders of 110 in all",
+      "left in the queue: 0",
+    ]);
+  });
+
+  it("12_pipeline factorises twenty numbers", async () => {
+    const lines = await linesOf("12_pipeline");
+    assertEquals(lines.length, 20);
+    const numbers = lines.map((line) => Number(line.split(" ")[0]));
+    assertEquals(numbers, Array.from({ length: 20 }, (_, i) => 1_000_000_001 + i));
+    for (const line of lines) {
+      const [n, factors] = line.split(" = ");
+      if (factors === undefined) continue;
+      assertEquals(factors.split(" x ").reduce((product, factor) => product * Number(factor), 1), Number(n));
+    }
+    assertEquals(lines.filter((line) => line.endsWith("is a prime")), [
+      "1000000007 is a prime",
+      "1000000009 is a prime",
+    ]);
+  });
+
+  it("13_collecting_logs has every record, and the last words of the process that crashed", async () => {
+    const lines = await linesOf("13_collecting_logs");
+    assertEquals(lines, [
+      "Worker-4 ERROR step 50: no way to go on",
+      ...[1, 2, 3, 4, 5, 6].map((i) =>
+        i === 4
+          ? 'Worker-4: 51 records, in order: true, last "step 50: no way to go on", exit code 70'
+          : `Worker-${i}: 102 records, in order: true, last "finished", exit code 0`
+      ),
+      "errors: 1",
+    ]);
+  });
+
+  it("14_pipes asks over one pipe, and collects from three, one of which breaks", async () => {
+    assertEquals(await linesOf("14_pipes"), [
+      "questions and answers:",
+      "  3 squared is 9",
+      "  4 squared is 16",
+      "  5 squared is 25",
+      "  the clerk goes home",
+      "three stations, one of which breaks down:",
+      "  north: 10, 20, 30, end of file",
+      "  east: 11, end of file",
+      "  south: 12, 22, 32, end of file",
+      "  north ended with exit code 0",
+      "  east ended with exit code 1",
+      "  south ended with exit code 0",
+    ]);
+  });
+
   it("each have a test here", () => {
     const files = readdirSync(`${ROOT}examples`).filter((file) => file.endsWith(EXTENSION)).sort();
-    assertEquals(files.map((file) => file.slice(0, 2)), ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]);
+    const numbers = Array.from({ length: 14 }, (_, i) => String(i + 1).padStart(2, "0"));
+    assertEquals(files.map((file) => file.slice(0, 2)), numbers);
   });
 });

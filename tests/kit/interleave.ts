@@ -129,20 +129,31 @@ export async function explore(scenario: Scenario): Promise<Exploration> {
     worker.on("message", (message: string) => errors.push(message));
     return worker;
   });
-  const ready = new Promise<void>((resolve) => {
+  const ready = new Promise<void>((resolve, reject) => {
     const look = (): void => {
-      if (slots.every((_, i) => Atomics.load(control, i * AGENT_WORDS + STATE) === DONE)) resolve();
+      if (errors.length > 0) reject(new Error(errors.join("\n")));
+      else if (slots.every((_, i) => Atomics.load(control, i * AGENT_WORDS + STATE) === DONE)) resolve();
       else setTimeout(look, 1);
     };
     look();
   });
-  await ready;
+  const end = async (): Promise<void> => {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    for (const slot of slots) table.markDead(slot, "Deno" in globalThis);
+  };
+  await ready.catch(async (error) => {
+    await end();
+    throw error;
+  });
   const engine = new Engine(control, count, scenario, () => {
     buffers.forEach((buffer, i) => new Uint8Array(buffer).set(fresh[i] as Uint8Array));
   });
   let result: Exploration;
   try {
     result = engine.exploreAll();
+  } catch (error) {
+    await end();
+    throw error;
   } finally {
     for (let i = 0; i < count; i++) {
       Atomics.store(control, i * AGENT_WORDS + RUN, -1);
@@ -152,8 +163,7 @@ export async function explore(scenario: Scenario): Promise<Exploration> {
     }
   }
   if (result.failure !== undefined) await new Promise((resolve) => setTimeout(resolve, 50));
-  await Promise.all(workers.map((worker) => worker.terminate()));
-  for (const slot of slots) table.markDead(slot, "Deno" in globalThis);
+  await end();
   return errors.length > 0 && result.failure !== undefined
     ? { ...result, failure: `${result.failure}\n${errors.join("\n")}` }
     : result;

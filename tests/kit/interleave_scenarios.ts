@@ -67,6 +67,14 @@ export const SCENARIOS: Record<string, (tools: Tools, objects: never) => void> =
     tools.exclusive();
     guard.release();
   },
+  /** The second time an `RWLock` is read the fast way. */
+  lockOtherTwice(tools, { other }: Objects) {
+    for (let i = 0; i < 2; i++) {
+      const guard = other.acquireSync();
+      tools.exclusive();
+      guard.release();
+    }
+  },
   /** Reads two words that a writer keeps equal, with a step between them. */
   readPair(tools, { other, words }: Objects) {
     const guard = other.acquireSync();
@@ -102,6 +110,10 @@ export const SCENARIOS: Record<string, (tools: Tools, objects: never) => void> =
     else semaphore.acquireSync({ timeout: 0 });
   },
   permitGiveOne(_tools, { semaphore }: Objects) {
+    semaphore.release();
+  },
+  permitGiveOneTwice(_tools, { semaphore }: Objects) {
+    semaphore.release();
     semaphore.release();
   },
   permitGiveTwo(_tools, { semaphore }: Objects) {

@@ -66,6 +66,26 @@ describe("calls in flight", () => {
       }
     }));
 
+  it("made by a getter of another call's argument keep to themselves", () =>
+    withPool(1, {}, async (pool) => {
+      const inner: Promise<number>[] = [];
+      const outer = numbers(50).map((n) =>
+        pool.apply(tasks.echo, [{
+          before: n,
+          get value() {
+            inner.push(pool.apply(tasks.double, [n]));
+            return n;
+          },
+          after: "x".repeat(n * 100),
+        }])
+      );
+      const values = await Promise.all(outer);
+      values.forEach((value, n) => assertEquals(value, { before: n, value: n, after: "x".repeat(n * 100) }));
+      assert(inner.length >= 50);
+      const doubled = await Promise.all(inner);
+      assert(doubled.every((value) => value % 2 === 0 && value < 100));
+    }));
+
   it("start in their order, those too whose values go by message", () =>
     withPool(1, {}, async (pool) => {
       const memory = new SharedArrayBuffer(8);

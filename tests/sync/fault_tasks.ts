@@ -11,12 +11,13 @@ import type { Semaphore } from "../../src/sync/semaphore.ts";
 type Words = Int32Array<SharedArrayBuffer>;
 
 /** How a process dies. */
-export type Fault = "throw" | "exit" | "terminate";
+export type Fault = "throw" | "exit" | "terminate" | "memory";
 
 /** Dies; for `terminate` the thread is blocked until the parent ends it. */
 function die(fault: Fault): void {
   if (fault === "throw") throw new Error("the fault of this test");
   if (fault === "exit") process.exit(3);
+  if (fault === "memory") { for (const hoard: unknown[] = [];;) hoard.push(new Array(100_000).fill(hoard)); }
   new Event().waitSync();
 }
 

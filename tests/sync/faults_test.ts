@@ -1,6 +1,6 @@
 /**
- * The fault matrix: a process dies in each way {throw, exit, terminate}, at each place {holding, waiting, between}, and
- * everyone else goes on.
+ * The fault matrix: a process dies in each way {throw, exit, terminate, memory: out of it}, at each place {holding, waiting,
+ * between}, and everyone else goes on.
  */
 import { test } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -16,12 +16,18 @@ import { RLock } from "../../src/sync/rlock.ts";
 import { RWLock } from "../../src/sync/rwlock.ts";
 import { Semaphore } from "../../src/sync/semaphore.ts";
 import { counters, until } from "../kit/agents.ts";
+import { skipOn } from "../kit/runtime.ts";
 import { within } from "../kit/wait.ts";
 import * as tasks from "./fault_tasks.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
 
-const FAULTS: readonly tasks.Fault[] = ["throw", "exit", "terminate"];
+const FAULTS: readonly tasks.Fault[] = ["throw", "exit", "terminate", "memory"];
+
+/** Where a fault cannot be had, and why. */
+const SKIPS: Partial<Record<tasks.Fault, string | false>> = {
+  memory: skipOn({ bun: "Bun has no memory limits for workers: https://github.com/oven-sh/bun/issues/5709" }),
+};
 
 const LOCKS: readonly (readonly [string, () => Lockable])[] = [
   ["Lock", () => new Lock()],
@@ -34,7 +40,8 @@ type Target = (...args: any[]) => void;
 
 /** Starts a victim and waits until it is at its place. */
 async function victim(target: Target, words: Words, fault: tasks.Fault, what: unknown): Promise<Process> {
-  const process = new Process(target, [words, fault, what]);
+  const resourceLimits = fault === "memory" ? { maxOldGenerationSizeMb: 32 } : undefined;
+  const process = new Process(target, [words, fault, what], { resourceLimits });
   process.start();
   await within(until(words, 0, 1), "the victim");
   return process as unknown as Process;
@@ -44,7 +51,9 @@ async function victim(target: Target, words: Words, fault: tasks.Fault, what: un
 async function death(process: Process, fault: tasks.Fault): Promise<void> {
   if (fault === "terminate") process.terminate();
   assert(await within(process.join(), "the victim's end"));
-  assertEquals(process.exitCode, fault === "throw" ? 1 : fault === "exit" ? 3 : -15);
+  const { exitCode } = process;
+  if (fault === "memory") assert(exitCode !== null && exitCode !== 0, `exit code ${exitCode}`);
+  else assertEquals(exitCode, fault === "throw" ? 1 : fault === "exit" ? 3 : -15);
 }
 
 function start(target: Target, ...args: unknown[]): Process {
@@ -54,8 +63,9 @@ function start(target: Target, ...args: unknown[]): Process {
 }
 
 for (const fault of FAULTS) {
+  const skip = SKIPS[fault] ?? false;
   for (const [name, make] of LOCKS) {
-    test(`${name}: ${fault} while holding: waiters get it, the first with recovered: true`, async () => {
+    test(`${name}: ${fault} while holding: waiters get it, the first with recovered: true`, { skip }, async () => {
       const lock = make();
       const words = counters();
       const process = await victim(tasks.holding, words, fault, lock);
@@ -68,7 +78,7 @@ for (const fault of FAULTS) {
       lock.acquireSync({ timeout: 0 })?.release();
     });
 
-    test(`${name}: ${fault} while waiting: the lock goes on`, async () => {
+    test(`${name}: ${fault} while waiting: the lock goes on`, { skip }, async () => {
       const lock = make();
       const words = counters();
       const guard = lock.acquireSync();
@@ -84,7 +94,7 @@ for (const fault of FAULTS) {
       last.release();
     });
 
-    test(`${name}: ${fault} between two acquisitions leaves nothing behind`, async () => {
+    test(`${name}: ${fault} between two acquisitions leaves nothing behind`, { skip }, async () => {
       const lock = make();
       const words = counters();
       await death(await victim(tasks.between, words, fault, lock), fault);
@@ -94,7 +104,7 @@ for (const fault of FAULTS) {
     });
   }
 
-  test(`RWLock.read: ${fault} while holding or waiting: a writer gets in`, async () => {
+  test(`RWLock.read: ${fault} while holding or waiting: a writer gets in`, { skip }, async () => {
     const lock = new RWLock();
     const words = counters();
     const reader = await victim(tasks.holding, words, fault, lock.read);
@@ -111,7 +121,7 @@ for (const fault of FAULTS) {
     assert(!lock.write.locked && !lock.read.locked);
   });
 
-  test(`Semaphore: ${fault} while waiting takes no permit`, async () => {
+  test(`Semaphore: ${fault} while waiting takes no permit`, { skip }, async () => {
     const semaphore = new Semaphore(0);
     const words = counters();
     const process = await victim(tasks.waiting, words, fault, semaphore);
@@ -125,7 +135,7 @@ for (const fault of FAULTS) {
     assertEquals(semaphore.value, 1);
   });
 
-  test(`Event: ${fault} while waiting: set() reaches the others`, async () => {
+  test(`Event: ${fault} while waiting: set() reaches the others`, { skip }, async () => {
     const event = new Event();
     const words = counters();
     const process = await victim(tasks.waiting, words, fault, event);
@@ -141,7 +151,7 @@ for (const fault of FAULTS) {
   });
 
   for (const [name, make] of LOCKS) {
-    test(`Condition(${name}): ${fault} while waiting: notify(1) reaches the next waiter`, async () => {
+    test(`Condition(${name}): ${fault} while waiting: notify(1) reaches the next waiter`, { skip }, async () => {
       const condition = new Condition(make());
       const words = counters();
       const process = await victim(tasks.waiting, words, fault, condition);
@@ -156,7 +166,7 @@ for (const fault of FAULTS) {
     });
   }
 
-  test(`Barrier: ${fault} while waiting breaks it for the others`, async () => {
+  test(`Barrier: ${fault} while waiting breaks it for the others`, { skip }, async () => {
     const barrier = new Barrier(3);
     const words = counters();
     const process = await victim(tasks.waiting, words, fault, barrier);
@@ -169,7 +179,7 @@ for (const fault of FAULTS) {
     assertEquals(await within(Promise.all([barrier.wait(), barrier.wait(), barrier.wait()]), "a round"), [0, 1, 2]);
   });
 
-  test(`Barrier: ${fault} between two rounds breaks it for the others`, async () => {
+  test(`Barrier: ${fault} between two rounds breaks it for the others`, { skip }, async () => {
     const barrier = new Barrier(2);
     const words = counters();
     const survivor = start(tasks.meet, words, barrier, true);

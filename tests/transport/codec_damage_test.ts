@@ -30,7 +30,8 @@ const courier = { export: () => 7, import: (id: number) => (id === 7 ? memory : 
 const encoder = new Encoder(courier);
 
 function encode(value: unknown): Uint8Array {
-  return encoder.bytes.slice(0, encoder.encode(value, "value"));
+  const length = encoder.encode(value, "value");
+  return encoder.bytes.slice(0, length);
 }
 
 // deno-lint-ignore no-explicit-any -- a cyclic value
@@ -123,7 +124,7 @@ describe("decode() of damaged bytes", () => {
       const message = Uint8Array.from({ length: 1 + Math.floor(random() * 40) }, () => Math.floor(random() * 256));
       // Tags are from 0xc0 on; the root of what has parts is one of the last.
       if (message.length > 2) {
-        message[0] = 0xf0 + (i & 3);
+        message[0] = 0xf8 + (i & 3);
         message[1] = 0xc0 + (i & 63);
       }
       check(message);
@@ -143,7 +144,7 @@ describe("decode() of damaged bytes", () => {
     for (const message of MESSAGES) {
       const longer = new Uint8Array(message.length + 1);
       longer.set(message);
-      assertThrows(() => decode(longer, 0, longer.length, courier), EncodingError);
+      assert("error" in outcome(longer, 0, longer.length), `${[...message]} and a byte gave a value`);
     }
     const bytes = new Uint8Array(10);
     for (const [start, end] of [[0, 0], [5, 4], [-1, 3], [0, 11], [10, 10], [NaN, 3], [0, NaN]] as const) {
@@ -160,7 +161,7 @@ describe("decode() of damaged bytes", () => {
       0xff,
       0x0f,
     ]];
-    const roots = [[], [0xf0], [0xf1], [0xf2], [0xf3]];
+    const roots = [[], [0xf8], [0xf9], [0xfa], [0xfb]];
     let errors = 0;
     for (let tag = 0x80; tag < 0x100; tag++) {
       for (const count of huge) {
