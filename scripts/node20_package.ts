@@ -47,18 +47,22 @@ export async function prepareNode20(): Promise<string> {
         (statSync(source).isDirectory() || !source.endsWith(".ts")),
     });
   }
+  const kit = join(folder, "tests", "one_copy_kit");
+  cpSync(join(folder, "tests", "kit"), kit, { recursive: true });
+  useOneCopy(kit);
   useOneCopy(join(folder, "tests", "channel"));
   return folder;
 }
 
 /**
- * The tests of queues and pipes start threads by the library's inner parts, and count what is under way: they must have one copy of
- * the library, the compiled one. The other tests have the package.
+ * The tests of queues and pipes start threads by the library's inner parts, and count what is under way: they, and the kit that they
+ * use, must have one copy of the library, the compiled one. The other tests have the package.
  */
 function useOneCopy(folder: string): void {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     if (!name.endsWith(".js")) continue;
-    writeFileSync(path, readFileSync(path, "utf8").replaceAll('"@manycore/multiprocessing"', '"../../mod.js"'));
+    const text = readFileSync(path, "utf8").replaceAll('"@manycore/multiprocessing"', '"../../mod.js"');
+    writeFileSync(path, text.replaceAll("../kit/", "../one_copy_kit/"));
   }
 }
