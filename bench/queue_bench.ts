@@ -168,7 +168,8 @@ if (rival !== undefined) {
       bench("Queue, integers", () => run("numbers", 10_000)).baseline(true);
       bench("Queue, objects", () => run("objects", 10_000));
       bench("multithreading's channel, integers", () => rival.integers(10_000));
-      bench("multithreading's channel, objects", () => rival.objects(10_000));
+      const { objects } = rival;
+      if (objects !== undefined) bench("multithreading's channel, objects", () => objects(10_000));
     });
   });
 }

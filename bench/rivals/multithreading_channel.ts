@@ -27,8 +27,13 @@ interface Module {
 /** One writer, one reader, `count` messages. */
 export interface Channel {
   integers(count: number): Promise<void>;
-  objects(count: number): Promise<void>;
+  /** Undefined where not all of them arrive. */
+  readonly objects: ((count: number) => Promise<void>) | undefined;
 }
+
+/** How many messages a trial sends, and how long it may take, in ms. */
+const TRIAL = 10_000;
+const PATIENCE = 15_000;
 
 /** Its channel, ready to be measured; undefined where it does not load or does not work. */
 export async function openChannel(): Promise<Channel | undefined> {
@@ -37,7 +42,7 @@ export async function openChannel(): Promise<Channel | undefined> {
     const { channel, initRuntime, move, spawn } = await import(name) as Module;
     initRuntime({ maxWorkers: 2 });
     const run = async (count: number, objects: boolean): Promise<void> => {
-      const [sender, receiver] = channel(1000);
+      const [sender, receiver] = channel(100);
       // Functions travel as their source text, and see only their arguments.
       const writing = spawn(move(sender, count, objects), (sender: Sender, count: number, objects: boolean) => {
         for (let i = 0; i < count; i++) sender.blockingSend(objects ? { id: i, name: "item" } : i);
@@ -50,12 +55,17 @@ export async function openChannel(): Promise<Channel | undefined> {
       const [, result] = await Promise.all([writing.join(), reading.join()]);
       if (!result.ok || result.value !== 0) throw new Error(`${String(result.value)} messages did not arrive`);
     };
-    const channelRuns: Channel = { integers: (count) => run(count, false), objects: (count) => run(count, true) };
-    await Promise.race([
-      channelRuns.integers(1000),
-      new Promise((_, reject) => setTimeout(() => reject(new Error("it hangs")), 20_000)),
-    ]);
-    return channelRuns;
+    const trial = (objects: boolean): Promise<void> =>
+      Promise.race([
+        run(TRIAL, objects),
+        new Promise<void>((_, reject) => setTimeout(() => reject(new Error("it hangs")), PATIENCE)),
+      ]);
+    await trial(false);
+    const objects = await trial(true).then(() => true, (error) => {
+      console.log(`multithreading: no figures for objects (${String(error)})\n`);
+      return false;
+    });
+    return { integers: (count) => run(count, false), objects: objects ? (count) => run(count, true) : undefined };
   } catch (error) {
     console.log(`multithreading: no figures (${String(error)})\n`);
     return undefined;

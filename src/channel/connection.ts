@@ -2,7 +2,7 @@
  * `Connection`: one end of a pipe.
  * @module
  */
-import { EncodingError } from "../errors.ts";
+import { ConnectionError, EncodingError } from "../errors.ts";
 import { deadlineOf, throwIfAborted, type WaitOptions } from "../memory/park.ts";
 import { isDropping, note, type Ticket } from "../transport/cargo.ts";
 import { registerHandle } from "../transport/handles.ts";
@@ -12,7 +12,6 @@ import { PipeEnd } from "./pipe_end.ts";
 import type { Holds, TicketPlace } from "./pipe_holds.ts";
 import { ANY_BYTES, type Inbound, NOTHING, VALUE, type Want } from "./pipe_in.ts";
 import { BYTES, CARGO, closedError, type Outbound, pipeEncoder } from "./pipe_out.ts";
-import { ConnectionError } from "../errors.ts";
 import { breathe, outOfBreath } from "./queue_wait.ts";
 
 /** Bytes that can be sent: a typed array, a `DataView` or a buffer, shared or not. */

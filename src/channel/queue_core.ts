@@ -44,7 +44,7 @@
 import { Arena, firstCell, SEGMENT_CELLS, segmentOf } from "../memory/arena.ts";
 import { compareExchange, exchange, fetchAdd, load, notify, type SharedWords, store } from "../memory/atomics.ts";
 import { now, SpinBudget, StopRequested } from "../memory/park.ts";
-import { type SelfAgent, selfAgent } from "../memory/self.ts";
+import { selfAgent } from "../memory/self.ts";
 import type { WasmMemory } from "../memory/wasm_memory.ts";
 import { LockCore } from "../sync/lock_core.ts";
 import { CORE_WORDS, MISSED, RECOVERED } from "../sync/lock_words.ts";
@@ -130,7 +130,9 @@ export class QueueCore {
   readonly #spaceSpin: SpinBudget = new SpinBudget();
   /** The most items. */
   readonly most: number;
-  readonly #self: SelfAgent = selfAgent();
+  /** The agent table, and the word in it that says whether this agent has been asked to stop. */
+  readonly #agents: SharedWords;
+  readonly #stopIndex: number;
   readonly #writers: LockCore;
   readonly #readers: LockCore;
   #waitState: WaitState | undefined;
@@ -138,6 +140,9 @@ export class QueueCore {
   /** @param most the most items of a new queue, 0: no limit; or an existing queue */
   constructor(most: number | QueueWire) {
     const isNew = typeof most === "number";
+    const self = selfAgent();
+    this.#agents = self.table.words;
+    this.#stopIndex = self.table.stopIndex(self);
     const control: SharedWords = new Int32Array(isNew ? new SharedArrayBuffer(CONTROL_WORDS * 4) : most.control);
     this.control = control;
     this.arena = new Arena({ control, writers: ARENA_WORDS, drained: DRAINED }, isNew ? undefined : most.memory);
@@ -171,7 +176,8 @@ export class QueueCore {
     const { control } = this;
     const lock = this.#writers;
     if (!lock.tryFast() && !this.#lockWriters(deadline)) return BUSY;
-    if (this.#self.table.isStopRequested(this.#self)) this.#stop(lock);
+    // ORDER  plain: it was set 100 ms before anybody takes us for dead
+    if (this.#agents[this.#stopIndex] !== 0) this.#stop(lock);
     // ORDER  plain: only holders of this lock write it, and close(), which the CAS below does not miss
     const puts = control[PUTS] as number;
     if ((puts & CLOSED_BIT) !== 0 || this.#isFull(puts)) {
@@ -203,7 +209,7 @@ export class QueueCore {
     const { control } = this;
     const lock = this.#readers;
     if (!lock.tryFast() && !this.#lockReaders(deadline)) return HELD;
-    if (this.#self.table.isStopRequested(this.#self)) this.#stop(lock);
+    if (this.#agents[this.#stopIndex] !== 0) this.#stop(lock);
     const gets = control[GETS] as number;
     if (control[SEEN_PUTS] === gets) {
       const puts = load(control, PUTS);

@@ -186,6 +186,11 @@ export class AgentTable {
     if (load(this.words, base + GENERATION) === agent.generation) store(this.words, base + STOP, 1);
   }
 
+  /** The index of the word that is 1 once an agent has been asked to stop, for who looks at it all the time. */
+  stopIndex(agent: AgentSlot): number {
+    return HEADER_WORDS + agent.slot * SLOT_WORDS + STOP;
+  }
+
   /** Whether an agent has been asked to stop. */
   isStopRequested(agent: AgentSlot): boolean {
     return load(this.words, HEADER_WORDS + agent.slot * SLOT_WORDS + STOP) === 1;

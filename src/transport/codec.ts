@@ -175,26 +175,25 @@ export function decodeWith(bytes: Uint8Array, start: number, end: number, suppli
   try {
     return decode(bytes, start, end, supplies.courier);
   } catch (failure) {
-    const supply = supplyFor(failure, supplies);
-    if (supply === undefined) throw failure;
+    if (supplyFor(failure, supplies) === undefined) throw failure;
     const copy = new Uint8Array(end - start);
     copy.set(bytes.subarray(start, end));
-    return decodeLater(copy, supply, supplies);
+    return decodeLater(copy, failure, supplies);
   }
 }
 
-async function decodeLater(bytes: Uint8Array, supply: () => Promise<unknown>, supplies: Supplies): Promise<unknown> {
-  const loaded = new Set<unknown>();
-  for (let next: (() => Promise<unknown>) | undefined = supply;;) {
-    await next();
+async function decodeLater(bytes: Uint8Array, missing: unknown, supplies: Supplies): Promise<unknown> {
+  const had = new Set<string>();
+  for (let failure = missing;;) {
+    const supply = supplyFor(failure, supplies);
+    // What is still missing after it was brought will never be there.
+    if (supply === undefined || had.has(String(failure))) throw failure;
+    had.add(String(failure));
+    await supply();
     try {
       return decode(bytes, 0, bytes.length, supplies.courier);
-    } catch (failure) {
-      const missing = failure instanceof MissingMemoryError ? failure.id : String(failure);
-      next = supplyFor(failure, supplies);
-      // What is still missing after it was brought will never be there.
-      if (next === undefined || loaded.has(missing)) throw failure;
-      loaded.add(missing);
+    } catch (next) {
+      failure = next;
     }
   }
 }

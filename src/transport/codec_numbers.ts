@@ -40,11 +40,28 @@ export function writeNumbers(output: Output, array: readonly unknown[], count: n
   } else if (size * count >= ALIGNED_FROM) {
     fill(viewOf(tag, out.buffer, place, count), array, count);
   } else {
-    const few = viewOf(tag, new ArrayBuffer(size * count), 0, count);
-    fill(few, array, count);
-    out.set(new Uint8Array(few.buffer), at);
+    // A view costs more than so few bytes.
+    for (let i = 0, to = at; i < count; i++) {
+      const item = array[i] as number;
+      float[0] = item;
+      const half = size === 8 ? halves[0] as number : item;
+      out[to++] = half;
+      out[to++] = half >> 8;
+      if (size === 2) continue;
+      out[to++] = half >> 16;
+      out[to++] = half >> 24;
+      if (size === 4) continue;
+      const other = halves[1] as number;
+      out[to++] = other;
+      out[to++] = other >> 8;
+      out[to++] = other >> 16;
+      out[to++] = other >> 24;
+    }
   }
 }
+
+const float = new Float64Array(1);
+const halves = new Int32Array(float.buffer);
 
 type Numbers = Int8Array | Int16Array | Int32Array | Float64Array;
 
@@ -65,6 +82,7 @@ function fill(numbers: Numbers, array: readonly unknown[], count: number): void 
 /** Reads so many numbers, which are there, into an array. */
 export function readNumbers(array: number[], bytes: Uint8Array, at: number, count: number, tag: number): void {
   const size = bytesEach(tag);
+  if (size * count < ALIGNED_FROM) return readFew(array, bytes, at, count, size);
   let { buffer } = bytes;
   let place = bytes.byteOffset + at;
   if (place % size !== 0) {
@@ -75,4 +93,22 @@ export function readNumbers(array: number[], bytes: Uint8Array, at: number, coun
   }
   const numbers = viewOf(tag, buffer, place, count);
   for (let i = 0; i < count; i++) array[i] = numbers[i] as number;
+}
+
+function readFew(array: number[], bytes: Uint8Array, at: number, count: number, size: number): void {
+  for (let i = 0; i < count; i++, at += size) {
+    if (size === 1) array[i] = ((bytes[at] as number) << 24) >> 24;
+    else if (size === 2) array[i] = (((bytes[at] as number) | ((bytes[at + 1] as number) << 8)) << 16) >> 16;
+    else if (size === 4) array[i] = wordAt(bytes, at);
+    else {
+      halves[0] = wordAt(bytes, at);
+      halves[1] = wordAt(bytes, at + 4);
+      array[i] = float[0] as number;
+    }
+  }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24);
 }

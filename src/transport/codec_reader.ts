@@ -44,6 +44,9 @@ const BOXES: Record<string, (value: never) => object> = {
   bigint: (value) => Object(value) as object,
 };
 
+/** Objects that are not put off may stand in shared objects, which are not, either. */
+const DEEPEST = DEPTH + SCOPES + 2;
+
 type ViewType = new (buffer: ArrayBufferLike, offset: number, length?: number) => ArrayBufferView;
 
 function viewType(type: number): ViewType {
@@ -130,7 +133,7 @@ export class Reader extends Input {
     if (tag < SHORT) return tag;
     const primitive = this.primitive(tag);
     if (primitive !== NONE) return primitive;
-    if (depth > DEPTH + 1) damaged("it is too deep");
+    if (depth > DEEPEST) damaged("it is too deep");
     return this.#object(tag, depth + 1);
   }
 
@@ -165,7 +168,8 @@ export class Reader extends Input {
       case Tag.REGEXP:
         return this.#begin(new RegExp(this.string(), this.string()));
       case Tag.BOXED: {
-        const value = this.value(DEPTH + 2);
+        const tag = this.byte();
+        const value = tag < SHORT ? tag : this.primitive(tag);
         return this.#begin((BOXES[typeof value] ?? damaged("a primitive value is missing in it"))(value as never));
       }
       case Tag.BUFFER:

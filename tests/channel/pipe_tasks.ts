@@ -226,9 +226,6 @@ export const nothing = task(import.meta, (): void => {});
 /** Takes anything, and ends. */
 export const ignore = task(import.meta, (..._things: unknown[]): void => {});
 
-/** Receives one value. */
-export const recvOne = task(import.meta, (connection: Any): unknown => connection.recvSync());
-
 /** Blocks until one of the things is ready; the numbers of those that are. */
 export function waitForAny(things: readonly Waitable[]): string {
   const ready = waitSync(things);

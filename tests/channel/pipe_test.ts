@@ -336,7 +336,7 @@ describe("Pipe: random deaths", () => {
     const random = randomNumbers(SEED);
     for (let round = 0; round < 4; round++) {
       const [a, b] = Pipe<unknown>({ duplex: false });
-      const count = 5000;
+      const count = 2500;
       const senders = [0, 1, 2].map((mark) => spawn(TASKS, "produce", b, mark, 0, count));
       const victims: Agent<Got>[] = [0, 1].map(() => spawn<Got>(TASKS, "consume", a));
       b.close();

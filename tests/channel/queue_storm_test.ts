@@ -11,7 +11,19 @@ import { load } from "../../src/memory/atomics.ts";
 import { choose, randomNumbers, SEED } from "../kit/random.ts";
 import { SOAK } from "../kit/runtime.ts";
 import { within } from "../kit/wait.ts";
-import { book, COUNT, type Fate, GOT, type Item, PROGRESS, read, VIOLATIONS, write } from "./queue_storm_tasks.ts";
+import type { QueueEnd } from "../../src/channel/queue_end.ts";
+import {
+  ballast,
+  book,
+  COUNT,
+  type Fate,
+  GOT,
+  type Item,
+  PROGRESS,
+  read,
+  VIOLATIONS,
+  write,
+} from "./queue_storm_tasks.ts";
 
 interface Outcome {
   readonly lost: number;
@@ -103,4 +115,26 @@ test("a long storm", { skip: SOAK ? false : "MANYCORE_SOAK=1 runs it" }, async (
     got += outcome.got;
   }
   console.log(`${got} items came, ${lost} were lost with their readers`);
+});
+
+test("a long run of items of all sizes takes no more memory at its end than at its beginning", {
+  skip: SOAK ? false : "MANYCORE_SOAK=1 runs it",
+}, async () => {
+  const queue = new Queue<Item>(50);
+  const { arena } = (Queue.endOf(queue) as QueueEnd).core;
+  const words = new Int32Array(new SharedArrayBuffer((GOT + COUNT) * 4));
+  const end = Date.now() + Number(process.env["MANYCORE_SOAK_MS"] ?? 120_000);
+  let warm = 0;
+  for (let round = 0; Date.now() < end; round++) {
+    const part = { queue, seed: round, fate: "live" as const, async: round % 2 === 0 };
+    const writer = new Process(write, [part, words, 0]);
+    writer.start();
+    for (let i = 0; i < COUNT; i++) assertEquals((await within(queue.get(), "an item"))[2], ballast(0, i));
+    assert(await within(writer.join(), "the writer"));
+    if (round === 20) warm = arena.segments;
+  }
+  assert(warm > 0, "it ran for too short a time");
+  // Fifty items are at most two of the long ones and some segments.
+  assert(arena.segments <= warm + 8, `${warm} segments at first, ${arena.segments} at last`);
+  console.log(`${arena.segments} segments, ${Math.round(process.memoryUsage().rss / 2 ** 20)} MB in all`);
 });
