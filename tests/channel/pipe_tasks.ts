@@ -82,6 +82,21 @@ export function consume(connection: Any): Record<number, number[]> {
   }
 }
 
+/** Receives until the end, and counts every message in its sender's row of `rows`, each `count` long: what it had is known when it is gone. */
+export function consumeCounting(connection: Any, rows: SharedWords, count: number): void {
+  for (;;) {
+    let message: unknown;
+    try {
+      message = connection.recvSync();
+    } catch (error) {
+      if ((error as Error).name === "EndOfFileError") return;
+      throw error;
+    }
+    const { mark, i } = message as { mark: number; i: number };
+    fetchAdd(rows, mark * count + i, 1);
+  }
+}
+
 export async function consumeAsync(connection: Any): Promise<Record<number, number[]>> {
   const got: Record<number, number[]> = {};
   for await (const message of connection) {

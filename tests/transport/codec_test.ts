@@ -604,6 +604,32 @@ describe("getters that run while a value is encoded", () => {
     assertEquals((decode(target, 500, end) as Any).z, [{ a: 1 }, { a: 2 }]);
   });
 
+  it("may change the keys of an object whose shape is known: each value stays with its key", () => {
+    const changes: ((object: Any) => void)[] = [
+      (object) => delete object.b,
+      (object) => (delete object.b, delete object.c),
+      (object) => (object.d = 4),
+      (object) => (delete object.b, object.b = 5),
+      () => {},
+    ];
+    for (const change of changes) {
+      for (let times = 0; times < 4; times++) {
+        const object = {
+          get a() {
+            change(object);
+            return 1;
+          },
+          b: 2 as number | undefined,
+          c: 3 as number | undefined,
+        };
+        const [back, after] = cross([object, { x: 1 }]) as Any[];
+        assertEquals([back.a, after], [1, { x: 1 }]);
+        assertEquals(Object.keys(back), ["a", "b", "c"]);
+        assertEquals([back.b, back.c], [object.b, object.c]);
+      }
+    }
+  });
+
   it("may change what is being encoded", () => {
     const array: Any[] = [1, 2, 3, 4];
     const object: Any = { a: 1, b: 2, c: 3, d: 4 };
