@@ -19,13 +19,13 @@ const SIZE = 64 * 1024;
 const words = new Int32Array(new SharedArrayBuffer(512));
 const shared: Shared = { words, connections: Pipe(), slots: new Uint8Array(new SharedArrayBuffer(4 * SIZE)) };
 const { table } = selfAgent();
-const { port1, port2 } = new MessageChannel();
-const workers = [port1, port2].map((port) => {
+const [web, node] = [new MessageChannel(), new MessageChannel()];
+const workers = ([[web.port1, node.port1], [web.port2, node.port2]] as const).map(([port, nodePort]) => {
   const slot = table.register();
   const link = linkFor(slot);
   const worker = new Worker(new URL("./pipe_worker.ts", import.meta.url), {
-    workerData: { table: table.buffer, slot, link, port, shared: pack(shared, "shared") },
-    transferList: [link as never, port],
+    workerData: { table: table.buffer, slot, link, port, nodePort, shared: pack(shared, "shared") },
+    transferList: [link as never, port, nodePort],
   });
   worker.setMaxListeners(0);
   return worker;
@@ -43,7 +43,7 @@ async function both(task: string, rounds: number, size = 0, spin = runtime.spinL
 }
 
 for (const task of ["rawSpin", "pingPong", "numbers", "objects"]) await both(task, 10_000);
-for (const task of ["memcpy", "rawBytes", "bytesInto", "bytes", "postBytes"]) await both(task, 20, SIZE);
+for (const task of ["memcpy", "rawBytes", "bytesInto", "bytes", "postBytes", "postBytesOn"]) await both(task, 20, SIZE);
 
 summary(() => {
   group("20,000 round trips of a number between 2 workers that spin", () => {
@@ -79,7 +79,9 @@ summary(() => {
 summary(() => {
   group("100 × 64 KB one way", () => {
     bench("Pipe, sendBytes and recvBytes", () => both("bytes", 100, SIZE)).baseline(true);
-    bench("MessagePort, typed arrays", () => both("postBytes", 100, SIZE));
+    bench("Pipe, sendBytes and recvBytesInto", () => both("bytesInto", 100, SIZE));
+    bench("MessagePort, typed arrays, onmessage", () => both("postBytes", 100, SIZE));
+    bench("MessagePort, typed arrays, on()", () => both("postBytesOn", 100, SIZE));
   });
 });
 

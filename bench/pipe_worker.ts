@@ -130,24 +130,53 @@ const TASKS: Record<string, Task> = {
     if (side === 0) {
       const bytes = new Uint8Array(size).fill(7);
       for (let i = 0; i < rounds; i++) port.postMessage(bytes);
-    } else await received(port, rounds);
+    } else await received(rounds);
+  },
+  /** The same, as programs for Node write it. */
+  async postBytesOn(_shared, side, rounds, size) {
+    const port = workerData.nodePort as MessagePort;
+    if (side === 0) {
+      const bytes = new Uint8Array(size).fill(7);
+      for (let i = 0; i < rounds; i++) port.postMessage(bytes);
+    } else await received(rounds);
   },
   async postNumbers(_shared, side, rounds) {
     const port = workerData.port as MessagePort;
     if (side === 0) { for (let i = 0; i < rounds; i++) port.postMessage(i); }
-    else await received(port, rounds);
+    else await received(rounds);
   },
 };
 
-function received(port: MessagePort, count: number): Promise<void> {
+/** How many messages have come that nobody asked for yet, and who asks. */
+let arrived = 0;
+let awaited = Infinity;
+let enough: () => void = () => {};
+
+function settle(): void {
+  if (arrived < awaited) return;
+  arrived -= awaited;
+  awaited = Infinity;
+  enough();
+}
+
+function arrive(): void {
+  arrived++;
+  settle();
+}
+
+/**
+ * Counts messages from the beginning on, with one listener for each port: on Deno one of `on` that comes after an `off` hears nothing
+ * (https://github.com/denoland/deno/pull/33991). It also walks typed arrays element by element there, and `onmessage` does not.
+ */
+function countMessages(port: MessagePort, nodePort: MessagePort): void {
+  (port as unknown as { onmessage: () => void }).onmessage = arrive;
+  nodePort.on("message", arrive);
+}
+
+function received(messages: number): Promise<void> {
   return new Promise((resolve) => {
-    let left = count;
-    const take = (): void => {
-      if (--left > 0) return;
-      port.off("message", take);
-      resolve();
-    };
-    port.on("message", take);
+    [awaited, enough] = [messages, resolve];
+    settle();
   });
 }
 
@@ -155,6 +184,7 @@ if (workerData?.table !== undefined) {
   becomeAgent({ ...workerData.slot, table: new AgentTable(workerData.table), name: "Bench" });
   takeLink(workerData.link);
   const shared = unpack(workerData.shared.value) as Shared;
+  countMessages(workerData.port as MessagePort, workerData.nodePort as MessagePort);
   parentPort?.on("message", async ({ task, side, rounds, size, spin }) => {
     setPlatform({ spin });
     await TASKS[task]?.(shared, side, rounds, size);

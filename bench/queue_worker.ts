@@ -141,13 +141,13 @@ const TASKS: Record<string, readonly [Task, Task]> = {
     (_shared, count, port) => {
       for (let i = 0; i < count; i++) port?.postMessage(i);
     },
-    (_shared, count, port) => received(port as MessagePort, count),
+    (_shared, count) => received(count),
   ],
   postObjects: [
     (_shared, count, port) => {
       for (let i = 0; i < count; i++) port?.postMessage(smallObject(i));
     },
-    (_shared, count, port) => received(port as MessagePort, count),
+    (_shared, count) => received(count),
   ],
   postToMain: [
     (_shared, count) => {
@@ -157,15 +157,33 @@ const TASKS: Record<string, readonly [Task, Task]> = {
   ],
 };
 
-function received(port: MessagePort, count: number): Promise<void> {
+/** How many messages have come that nobody asked for yet, and who asks. */
+let arrived = 0;
+let awaited = Infinity;
+let enough: () => void = () => {};
+
+function settle(): void {
+  if (arrived < awaited) return;
+  arrived -= awaited;
+  awaited = Infinity;
+  enough();
+}
+
+/**
+ * Counts messages from the beginning on, with one `onmessage`: on Deno a listener of `on` that comes after an `off` hears nothing
+ * (https://github.com/denoland/deno/pull/33991).
+ */
+function countMessages(port: MessagePort): void {
+  (port as unknown as { onmessage: () => void }).onmessage = () => {
+    arrived++;
+    settle();
+  };
+}
+
+function received(messages: number): Promise<void> {
   return new Promise((resolve) => {
-    let left = count;
-    const take = (): void => {
-      if (--left > 0) return;
-      port.off("message", take);
-      resolve();
-    };
-    port.on("message", take);
+    [awaited, enough] = [messages, resolve];
+    settle();
   });
 }
 
@@ -175,6 +193,7 @@ if (workerData?.table !== undefined) {
   setPlatform({ spin: runtime.spinLoads });
   const shared = unpack(workerData.shared.value) as Shared;
   const port = workerData.port as MessagePort | undefined;
+  if (port !== undefined) countMessages(port);
   parentPort?.on("message", async ({ task, side, count }) => {
     await TASKS[task]?.[side as 0 | 1](shared, count, port);
     parentPort?.postMessage("done");

@@ -84,7 +84,7 @@ const BUN: Runtime = {
   ),
   runsTypeScript: true,
   runArguments: (file) => ["run", file],
-  testArguments: (file) => ["test", "--timeout", "60000", file],
+  testArguments: (file) => ["test", file],
 };
 
 /** All runtimes, in the order in which the tests run. */

@@ -28,6 +28,7 @@ import { decode, MissingMemoryError } from "../transport/codec.ts";
 import { discardMessage } from "../transport/courier.ts";
 import { openParcel, openParcelLater, openParcelSync } from "../transport/parcel.ts";
 import type { WaitState } from "../transport/waitable.ts";
+import { copyBytes, unfilledBytes } from "./bytes.ts";
 import {
   ARMED,
   DATA,
@@ -335,7 +336,7 @@ export class Inbound implements WaitState {
         if (whole) return this.#readWhole(want, at, end, tag);
         const into = want.into !== undefined && length <= want.into.length ? want.into : undefined;
         const begun: Partial = {
-          bytes: (into?.subarray(0, length) ?? new Uint8Array(length)) as Uint8Array<ArrayBuffer>,
+          bytes: (into?.subarray(0, length) ?? unfilledBytes(length)) as Uint8Array<ArrayBuffer>,
           tag,
           done: 0,
         };
@@ -360,8 +361,8 @@ export class Inbound implements WaitState {
     if ((tag & BYTES) !== 0) {
       const length = end - at;
       const fits = want.into !== undefined && length <= want.into.length;
-      const target = fits ? want.into as Uint8Array<ArrayBuffer> : new Uint8Array(length);
-      target.set(bytes.subarray(at, end));
+      const target = fits ? want.into as Uint8Array<ArrayBuffer> : unfilledBytes(length);
+      copyBytes(bytes, at, length, target, 0);
       this.#release();
       return fits ? length : this.#bytes(want, target);
     }
@@ -418,7 +419,7 @@ export class Inbound implements WaitState {
   #append(partial: Partial, start: number, end: number): void {
     const { bytes, done } = partial;
     const count = Math.min(end - start, bytes.length - done);
-    bytes.set(this.#ring.bytes.subarray(start, start + count), done);
+    copyBytes(this.#ring.bytes, start, count, bytes, done);
     partial.done = done + count;
   }
 

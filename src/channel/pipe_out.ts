@@ -25,6 +25,7 @@ import { LockCore } from "../sync/lock_core.ts";
 import { CORE_WORDS, MISSED } from "../sync/lock_words.ts";
 import { Encoder } from "../transport/codec.ts";
 import { courier } from "../transport/courier.ts";
+import { copyBytes } from "./bytes.ts";
 import {
   DATA,
   type EndView,
@@ -289,7 +290,7 @@ export class Outbound {
         lengths[0] = length;
         ring.bytes.set(lengthBytes, at);
       }
-      ring.bytes.set(bytes.subarray(start + outgoing.done, start + outgoing.done + count), at + head);
+      copyBytes(bytes, start + outgoing.done, count, ring.bytes, at + head);
       outgoing.done += count;
       const last = outgoing.done === length;
       ring.commit(head + count, tag | (first ? FIRST : 0) | (last ? LAST : 0));
@@ -361,9 +362,8 @@ const lengths = new Float64Array(1);
 const lengthBytes = new Uint8Array(lengths.buffer);
 
 function copy(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
-  if (length > SHORT_BYTES) {
-    to.set(start === 0 && length === from.length ? from : from.subarray(start, start + length), at);
-  } else for (let i = 0; i < length; i++) to[at + i] = from[start + i] as number;
+  if (length > SHORT_BYTES) copyBytes(from, start, length, to, at);
+  else for (let i = 0; i < length; i++) to[at + i] = from[start + i] as number;
 }
 
 /** Waits for room in the ring; its sender has the lock. */

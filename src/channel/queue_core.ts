@@ -49,6 +49,7 @@ import type { WasmMemory } from "../memory/wasm_memory.ts";
 import { LockCore } from "../sync/lock_core.ts";
 import { CORE_WORDS, MISSED, RECOVERED } from "../sync/lock_words.ts";
 import { ringWaiters, type WaitState } from "../transport/waitable.ts";
+import { Pace } from "./queue_pace.ts";
 import { Records } from "./queue_records.ts";
 
 // The control words. Groups are 128 bytes apart, so that the two sides never share a cache line.
@@ -81,6 +82,9 @@ export const SPACE = 1;
 export const ALL_DONE = 2;
 /** One of these. */
 export type Awaited = typeof ITEMS | typeof SPACE | typeof ALL_DONE;
+
+/** From this limit on, several items may be left lying for a moment. */
+const ROOMY = 256;
 
 const THREAD_BIT = 1;
 const ASYNC_BIT = 2;
@@ -128,6 +132,8 @@ export class QueueCore {
   readonly #records: Records;
   readonly #itemSpin: SpinBudget = new SpinBudget();
   readonly #spaceSpin: SpinBudget = new SpinBudget();
+  readonly #itemPace: Pace = new Pace();
+  readonly #spacePace: Pace = new Pace();
   /** The most items. */
   readonly most: number;
   /** The agent table, and the word in it that says whether this agent has been asked to stop. */
@@ -303,16 +309,26 @@ export class QueueCore {
     };
   }
 
+  /** Whether one side may keep a distance from the other: in a short queue the other one would have nothing to do meanwhile. */
+  get #isRoomy(): boolean {
+    return this.most === 0 || this.most >= ROOMY;
+  }
+
   /** Spins while there is nothing to get; false when the budget is used up first. */
   spinForItems(): boolean {
-    const puts = load(this.control, PUTS);
-    return puts !== load(this.control, GETS) || this.#itemSpin.whileEqual(this.control, PUTS, puts);
+    const { control } = this;
+    const puts = load(control, PUTS);
+    return puts !== load(control, GETS) || (this.#isRoomy && this.#itemPace.await(control, PUTS, puts)) ||
+      this.#itemSpin.whileEqual(control, PUTS, puts);
   }
 
   /** Spins while there is no space; false when the budget is used up first. */
   spinForSpace(): boolean {
-    const gets = load(this.control, GETS);
-    return (load(this.control, PUTS) - gets) >> 1 < this.most || this.#spaceSpin.whileEqual(this.control, GETS, gets);
+    const { control } = this;
+    const gets = load(control, GETS);
+    return (load(control, PUTS) - gets) >> 1 < this.most ||
+      (this.#isRoomy && this.#spacePace.await(control, GETS, gets)) ||
+      this.#spaceSpin.whileEqual(control, GETS, gets);
   }
 
   /** The word to sleep on. */

@@ -7,8 +7,12 @@
  *   DOUBLE    | kind          | –             | double                        |
  *   BYTES, PARCEL  like this:
  *             | length, kind  | bytes 0 … 3   | bytes 4 … 11                  | …
+ *             | length, kind  | –             | bytes 0 … 7                   | …      when they are more than a few
  *               one cell of 8 bytes             the next, here or at the beginning of the next segment
  * ```
+ *
+ * Many bytes begin with a cell: V8 copies from and to shared memory byte by byte where the two places differ modulo 8, which took
+ * ten times as long.
  *
  * Numbers and constants do without the codec: they are what queues of many items mostly carry, and each is one or two stores.
  *
@@ -18,6 +22,7 @@
  * @module
  */
 import { type Arena, firstCell, SEGMENT_CELLS, segmentOf } from "../memory/arena.ts";
+import { copyBytes } from "./bytes.ts";
 
 /** A small integer, in the header's second word. */
 export const INTEGER = 0;
@@ -47,6 +52,16 @@ const FEW_BYTES = 256;
 /** A larger inbox is given back after so many items that did not need it. */
 const INBOX_BYTES = 64 * 1024;
 const INBOX_PATIENCE = 64;
+
+/** How many bytes of so many are in the cell of the header. */
+function headBytes(length: number): number {
+  return length > FEW_BYTES ? 0 : 4;
+}
+
+/** How many cells a record of so many bytes has. */
+function cellsOf(length: number): number {
+  return (length + 15 - headBytes(length)) >>> 3;
+}
 
 /** Where the encoding of the item goes that this agent takes; it is decoded before the next one is taken. */
 export class Inbox {
@@ -93,7 +108,7 @@ export class Records {
    */
   write(tail: number, kind: number, value: number, bytes: Uint8Array | undefined, length: number): number {
     const { arena } = this;
-    const cells = kind >= BYTES ? (length + 11) >>> 3 : 2;
+    const cells = kind >= BYTES ? cellsOf(length) : 2;
     const place = tail & IN_SEGMENT;
     if (place === 0 || place + cells > SEGMENT_CELLS) return this.#writeOn(tail, kind, value, bytes, length);
     if (tail + cells > arena.cells) arena.cover(tail);
@@ -101,7 +116,7 @@ export class Records {
     const at = tail << 1;
     if (kind >= BYTES) {
       words[at] = (length << KIND_BITS) | kind;
-      this.#fill(at + 1, bytes as Uint8Array, length);
+      this.#fill(at, bytes as Uint8Array, length);
       return tail + cells;
     }
     words[at] = kind;
@@ -139,11 +154,11 @@ export class Records {
     }
   }
 
-  /** Writes bytes that lie within one segment. */
+  /** Writes bytes that lie within one segment, for the header at word `at`. */
   #fill(at: number, bytes: Uint8Array, length: number): void {
     const { arena } = this;
     if (length > FEW_BYTES) {
-      arena.bytes.set(bytes.subarray(0, length), at * 4);
+      copyBytes(bytes, 0, length, arena.bytes, (at + 2) * 4);
       return;
     }
     if (this.#source !== bytes.buffer) {
@@ -153,7 +168,7 @@ export class Records {
     const { words } = arena;
     const source = this.#sourceWords;
     const count = (length + 3) >> 2;
-    for (let i = 0; i < count; i++) words[at + i] = source[i] as number;
+    for (let i = 0; i < count; i++) words[at + 1 + i] = source[i] as number;
   }
 
   /** Writes a record that may begin, or go on, in the next segment. */
@@ -169,12 +184,12 @@ export class Records {
         arena.doubles[at++] = value;
       } else if (kind >= BYTES) {
         const source = bytes as Uint8Array;
-        let done = Math.min(4, length);
-        arena.bytes.set(source.subarray(0, done), head * 8 + 4);
+        let done = Math.min(headBytes(length), length);
+        if (done !== 0) arena.bytes.set(source.subarray(0, done), head * 8 + 4);
         while (done < length) {
           at = this.#room(at);
           const count = Math.min((SEGMENT_CELLS - (at & IN_SEGMENT)) * 8, length - done);
-          arena.bytes.set(source.subarray(done, done + count), at * 8);
+          copyBytes(source, done, count, arena.bytes, at * 8);
           done += count;
           at += (count + 7) >>> 3;
         }
@@ -203,7 +218,7 @@ export class Records {
   #copy(head: number, length: number): number {
     inbox.reserve(length);
     const { arena } = this;
-    const cells = (length + 11) >>> 3;
+    const cells = cellsOf(length);
     const from = (head << 1) + 1;
     if ((head & IN_SEGMENT) + cells <= SEGMENT_CELLS) {
       if (length <= FEW_BYTES) {
@@ -211,15 +226,15 @@ export class Records {
         const target = inbox.words;
         const count = (length + 3) >> 2;
         for (let i = 0; i < count; i++) target[i] = words[from + i] as number;
-      } else inbox.bytes.set(arena.bytes.subarray(from * 4, from * 4 + length));
+      } else copyBytes(arena.bytes, (from + 1) * 4, length, inbox.bytes, 0);
       return head + cells;
     }
     inbox.words[0] = arena.words[from] as number;
     let at = head + 1;
-    for (let done = 4; done < length;) {
+    for (let done = headBytes(length); done < length;) {
       at = this.#following(at);
       const count = Math.min((SEGMENT_CELLS - (at & IN_SEGMENT)) * 8, length - done);
-      inbox.bytes.set(arena.bytes.subarray(at * 8, at * 8 + count), done);
+      copyBytes(arena.bytes, at * 8, count, inbox.bytes, done);
       done += count;
       at += (count + 7) >>> 3;
     }

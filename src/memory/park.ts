@@ -148,6 +148,12 @@ export function blockOn(waiter: Waiter, deadline: number): boolean {
 /** A word that no other agent knows, to be read for the time that it takes. */
 const own: SharedWords = new Int32Array(new SharedArrayBuffer(4));
 
+/** Lets some time pass without a look at what others write: so many loads, but no more than a waiter spins at most. */
+export function idle(loads: number): void {
+  const count = Math.min(loads, platform.spin);
+  for (let i = 0; i < count; i++) load(own, 0);
+}
+
 /** So many finds in a row make it worth to look for the other side when it is lost. */
 const STREAK = 8;
 /** One other miss in so many does that too. */
