@@ -125,4 +125,5 @@ export {
   type WorkerCrash,
   WorkerCrashedError,
 } from "./src/errors.ts";
+export { transfer } from "./src/transport/moved.ts";
 export { type RemoteStack, remoteStackOf } from "./src/transport/remote_error.ts";

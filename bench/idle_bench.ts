@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { engine } from "./contestant.ts";
 import { entryOf, everybody } from "./field.ts";
 import type { IdleReport } from "./idle_child.ts";
+import { packaged } from "./packaged.ts";
 import { ring } from "./raw/ring.ts";
 import { quick } from "./settings.ts";
 import { type Cell, Suite } from "./suite.ts";
@@ -49,7 +50,7 @@ function cellsOf(name: string): Cell[] {
 }
 
 const suite = new Suite();
-for (const contestant of everybody) {
+for (const contestant of [...everybody, packaged]) {
   if (contestant === ring || (quick && contestant.kind === "rival")) continue;
   suite.add({
     ...entryOf(contestant, { workers: WORKERS, inFlight: 1 }, cellsOf(contestant.name)),

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { everybody, warmCall } from "./field.ts";
+import { packaged } from "./packaged.ts";
 import { quick } from "./settings.ts";
 
 /** What it prints. */
@@ -20,7 +21,7 @@ const SETTLE = quick ? 500 : 1000;
 const LOOK = quick ? 500 : 2000;
 
 const [name, workers] = [process.argv[2], Number(process.argv[3])];
-const contestant = everybody.find((contestant) => contestant.name === name);
+const contestant = [...everybody, packaged].find((contestant) => contestant.name === name);
 if (contestant === undefined) throw new RangeError(`Nobody is called ${name}.`);
 
 // Modules that are loaded lazily belong to the library, not to its workers: one round before the base is taken.

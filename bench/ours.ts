@@ -4,6 +4,7 @@
  */
 import { Pool, remote } from "../mod.ts";
 import type { Contestant, Opened, Task } from "./contestant.ts";
+import { moved } from "./tasks.ts";
 
 /** The work, as functions of the workers' module: the host loads its own. */
 export const work = remote<typeof import("./work.mjs")>(new URL("./work.mjs", import.meta.url)) as Record<
@@ -23,7 +24,6 @@ export function openPool(pool: Pool, tasks: typeof work = work): OpenedPool {
       const fn = tasks[task];
       return (items) => pool.map(fn, items);
     },
-    move: () => (buffer) => pool.apply(tasks.echo, [buffer], { transfer: [buffer] }) as Promise<ArrayBuffer>,
     async close() {
       pool.close();
       await pool.join();
@@ -40,6 +40,9 @@ export interface OpenedPool extends Opened {
 export const ours: Contestant = {
   name: "Pool",
   kind: "ours",
-  open: ({ workers, inFlight, overlap }) =>
-    Promise.resolve(openPool(new Pool(workers, overlap ? { concurrency: inFlight } : {}))),
+  open: ({ workers, inFlight, overlap }) => {
+    const pool = new Pool(workers, overlap ? { concurrency: inFlight } : {});
+    const move = (buffer: ArrayBuffer): Promise<ArrayBuffer> => pool.apply(moved, [buffer], { transfer: [buffer] });
+    return Promise.resolve({ ...openPool(pool), move: () => move });
+  },
 };

@@ -2,13 +2,11 @@
  * How long a pool takes to its first result, and to end. All in one process, again and again: modules are loaded and caches warm.
  * @module
  */
-import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import type { Pool as PoolOfSources, remote as remoteOfSources } from "../mod.ts";
 import { now, timesOf } from "./clock.ts";
 import { type Contestant, engine, type Opened, startWebWorker, type WebWorker } from "./contestant.ts";
 import { entryOf, everybody, expectSame } from "./field.ts";
-import { openPool, type work } from "./ours.ts";
+import { packaged } from "./packaged.ts";
 import type { Times } from "./rows.ts";
 import { quick, workers } from "./settings.ts";
 import { type Cell, NotHere, Suite } from "./suite.ts";
@@ -42,23 +40,6 @@ function bare(web: boolean): Contestant {
     },
   };
 }
-
-const PACKAGE = new URL("../npm/esm/manycore.js", import.meta.url);
-
-/** What a user of the npm package gets: JavaScript, where the sources are TypeScript that each worker strips. */
-const packaged: Contestant = {
-  name: "Pool, from the npm package",
-  kind: "ours",
-  refusal: () => existsSync(PACKAGE) ? undefined : "not built: npm run build",
-  async open({ workers }) {
-    const { Pool, remote } = await import(PACKAGE.href) as {
-      Pool: typeof PoolOfSources;
-      remote: typeof remoteOfSources;
-    };
-    const tasks = remote(new URL("./work.mjs", import.meta.url)) as typeof work;
-    return openPool(new Pool(workers), tasks);
-  },
-};
 
 function sorted(samples: number[]): Times {
   return timesOf(samples.sort((a, b) => a - b));

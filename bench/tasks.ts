@@ -2,7 +2,7 @@
  * The functions that the benchmarks run in workers, and on the host for comparison.
  * @module
  */
-import { task } from "../mod.ts";
+import { task, transfer } from "../mod.ts";
 
 /** The least work there is. */
 export const square: (n: number) => number = task(import.meta, (n: number) => n * n);
@@ -11,3 +11,9 @@ export const square: (n: number) => number = task(import.meta, (n: number) => n 
 export const fibonacci: (n: number) => number = task(import.meta, function fibonacci(n: number): number {
   return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
 });
+
+/** Gives back what it got, and copies it neither way. */
+export const moved: (buffer: ArrayBuffer) => ArrayBuffer = task(
+  import.meta,
+  (buffer: ArrayBuffer) => transfer(buffer, [buffer]),
+);

@@ -2,6 +2,7 @@
  * What `map` and `imap` go over.
  * @module
  */
+import { isData } from "../transport/refusal.ts";
 import type { Items, TypedArray } from "./map_job.ts";
 
 /** An array or typed array as it is, a Set and the like as an array; undefined for an input that has to be pulled. */
@@ -29,10 +30,10 @@ export function checkRows(items: Items, what: string): void {
   }
 }
 
-/** Whether a value, or every argument in an array, is a number, text or the like, that cannot be refused. */
+/** Whether a value has nothing in it that could be refused, or has to be taken hold of; false says nothing. */
 export function isPlain(value: unknown): boolean {
-  if (!Array.isArray(value)) return isPrimitive(value);
-  for (let i = 0; i < value.length; i++) if (!isPrimitive(value[i])) return false;
+  if (!Array.isArray(value)) return isData(value);
+  for (let i = 0; i < value.length; i++) if (!isPrimitive(value[i])) return isData(value);
   return true;
 }
 

@@ -17,7 +17,7 @@ import { CancelledError } from "../errors.ts";
 import type { ChunkMode } from "../transport/protocol.ts";
 import { decodeError } from "../transport/remote_error.ts";
 import type { Pace } from "./chunking.ts";
-import { type AsyncResult, type Cancellable, makeResult, reject, resolve } from "./result.ts";
+import { type AsyncResult, makeResult, reject, resolve, type ResultOwner } from "./result.ts";
 
 /** What a job knows of its pool when it cuts a chunk. */
 export interface Share {
@@ -36,17 +36,14 @@ export interface Chunk {
   readonly count: number;
   /** How often it may still be run again after its worker died. */
   retries: number;
-  /** The worker that has it, its slot there, and its place in the order in which that worker was given its chunks. */
+  /** The worker that has it, and its slot there. */
   holder: object | undefined;
   slot: number;
-  order: number;
-  /** How long it will take, in ms, as far as that was known when it was sent. */
-  cost: number;
 }
 
 /** A chunk that nobody has. */
 export function chunkOf(job: Job, start: number, count: number, retries: number): Chunk {
-  return { job, start, count, retries, holder: undefined, slot: 0, order: 0, cost: 0 };
+  return { job, start, count, retries, holder: undefined, slot: 0 };
 }
 
 /** A value that is ready to be sent: as it is, or with descriptions of its shared objects. */
@@ -64,7 +61,7 @@ export interface JobOwner {
 }
 
 /** What every job has. */
-export abstract class Job implements Outgoing<TaskReference>, Cancellable {
+export abstract class Job implements Outgoing<TaskReference>, ResultOwner {
   readonly reference: TaskReference;
   abstract readonly mode: ChunkMode;
   /** Whether items after one that fails are still run. */
@@ -79,6 +76,9 @@ export abstract class Job implements Outgoing<TaskReference>, Cancellable {
   readonly pace: Pace;
   /** Who has it. */
   owner: JobOwner | undefined = undefined;
+  /** What settles its result. */
+  resolve: ResultOwner["resolve"] = undefined;
+  reject: ResultOwner["reject"] = undefined;
   protected readonly retries: number;
   #listeners: (() => void)[] | undefined = undefined;
 
@@ -146,8 +146,6 @@ export class ApplyJob extends Job implements Chunk {
   override retries: number;
   holder: object | undefined = undefined;
   slot = 0;
-  order = 0;
-  cost = 0;
   /** What the caller gets. */
   readonly result: AsyncResult<unknown>;
   readonly #args: unknown;

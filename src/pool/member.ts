@@ -69,7 +69,10 @@ export class Member implements LaneEvents {
 
   readonly #lane: Lane<TaskReference>;
   readonly #events: MemberEvents;
+  /** By slot: what is out, how long each will take, as far as that was known when it was sent, and in what order they were. */
   readonly #out: (Chunk | undefined)[] = [];
+  readonly #costs: number[] = [];
+  readonly #orders: number[] = [];
   #order = 0;
 
   /** Starts it. `ring`: with a lane in shared memory. */
@@ -123,11 +126,12 @@ export class Member implements LaneEvents {
     this.#out[slot] = chunk;
     chunk.holder = this;
     chunk.slot = slot;
-    chunk.order = this.#order++;
+    this.#orders[slot] = this.#order++;
     const { itemMs } = job.pace;
-    chunk.cost = itemMs === undefined ? UNKNOWN : itemMs * chunk.count;
-    this.backlog += chunk.cost;
-    this.fresh += chunk.cost;
+    const cost = itemMs === undefined ? UNKNOWN : itemMs * chunk.count;
+    this.#costs[slot] = cost;
+    this.backlog += cost;
+    this.fresh += cost;
     this.count++;
     this.assigned += chunk.count;
     job.outstanding++;
@@ -237,7 +241,7 @@ export class Member implements LaneEvents {
       this.backlog = 0;
       this.idleSince = -1;
     } else {
-      this.backlog -= chunk.cost;
+      this.backlog -= this.#costs[chunk.slot] as number;
     }
   }
 
@@ -245,6 +249,7 @@ export class Member implements LaneEvents {
   chunks(): Chunk[] {
     const chunks: Chunk[] = [];
     for (const chunk of this.#out) if (chunk !== undefined) chunks.push(chunk);
-    return chunks.sort((a, b) => a.order - b.order);
+    const orders = this.#orders;
+    return chunks.sort((a, b) => (orders[a.slot] as number) - (orders[b.slot] as number));
   }
 }

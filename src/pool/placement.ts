@@ -134,7 +134,7 @@ export class Placement {
     let some = false;
     for (let tries = this.#crew.open.length; tries > 0; tries--) {
       const pair = this.unbalanced();
-      if (pair === undefined || (!forced && pair.fullest.backlog < WORTH_MOVING)) return some;
+      if (pair === undefined || (!forced && !isWorthMoving(pair.fullest))) return some;
       const { idle, fullest } = pair;
       const room = maxTasksPerChild - idle.assigned;
       const moved = fullest.takeBack(
@@ -153,4 +153,9 @@ export class Placement {
     }
     return some;
   }
+}
+
+/** Calls that cost their host more than their worker are done no sooner by two workers, and moving them costs the host again. */
+function isWorthMoving({ backlog, count }: Member): boolean {
+  return backlog >= Math.max(WORTH_MOVING, HOST_SHARE * count);
 }

@@ -162,7 +162,7 @@ export class Pool {
     const pace = this.#lastPace as Pace;
     let value: unknown = args;
     let handles = false;
-    if (!this.#rings || !isPlain(args)) ({ value, handles } = this.#prepare(args, "args"));
+    if (!this.#rings || !isPlain(args)) ({ value, handles } = pack(args, "args", this.#sharing));
     const { transfer, signal, timeout } = options;
     const retries = transfer === undefined ? this.#retries : this.#retriesFor(options);
     const job = new ApplyJob(reference, pace, value, handles, transfer, retries);

@@ -4,13 +4,14 @@
  *
  * ```
  *   outcome ─▶ ring ──no room──▶ backlog, until the host has read on
- *                └──memory that is shared or too large──▶ message
+ *                └──memory that is shared, too large, or moves──▶ message
  * ```
  * @module
  */
 import { type LanePort, NEEDS_MESSAGE, NO_ROOM } from "../transport/lane_port.ts";
 import { APPLY, APPLY_ONE, MODE_BITS } from "../transport/lane_memory.ts";
 import { checkSendable, pack } from "../transport/handles.ts";
+import { isMoved, takeMoved } from "../transport/moved.ts";
 import type { WireError, WireResult, WorkerMessage } from "../transport/protocol.ts";
 import { encodeError } from "../transport/remote_error.ts";
 import { failed, type Outcome } from "./calls.ts";
@@ -25,7 +26,7 @@ export interface Replies {
   flushAll(): void;
 }
 
-type Post = (message: WorkerMessage) => void;
+type Post = (message: WorkerMessage, transfer?: readonly unknown[]) => void;
 
 interface Waiting {
   readonly slot: number;
@@ -55,7 +56,7 @@ export class RingReplies implements Replies {
 
   /** The same for the result of one call, without an object for it. */
   sendValue(slot: number, kind: number, value: unknown, elapsed: number): void {
-    if (this.#backlog.length === 0) {
+    if (this.#backlog.length === 0 && !isMoved(value, false)) {
       try {
         const sent = this.#port.send(slot, value, ROOT, false, undefined, elapsed, 1);
         if (sent === 0) return;
@@ -91,6 +92,10 @@ export class RingReplies implements Replies {
   /** False: there is no room. */
   #trySend(slot: number, kind: number, outcome: Outcome, elapsed: number, count: number): boolean {
     const { value, errors } = outcome;
+    if (isMoved(value, !isOne(kind))) {
+      postAlone(this.#post, slot, kind, outcome, elapsed, count);
+      return true;
+    }
     let sent: number;
     try {
       sent = this.#port.send(slot, value, ROOT, !isOne(kind), errors, elapsed, count);
@@ -118,6 +123,7 @@ export class MessageReplies implements Replies {
   }
 
   send(slot: number, kind: number, outcome: Outcome, elapsed: number, count: number): void {
+    if (isMoved(outcome.value, !isOne(kind))) return postAlone(this.#post, slot, kind, outcome, elapsed, count);
     this.#outbox.push(packed(slot, kind, outcome, elapsed, count));
   }
 
@@ -147,12 +153,12 @@ function isOne(kind: number): boolean {
 }
 
 function postAlone(post: Post, slot: number, kind: number, outcome: Outcome, elapsed: number, count: number): void {
-  postResult(post, packed(slot, kind, outcome, elapsed, count));
+  postResult(post, packed(slot, kind, outcome, elapsed, count), takeMoved(outcome.value, !isOne(kind)));
 }
 
-function postResult(post: Post, result: WireResult): void {
+function postResult(post: Post, result: WireResult, moved?: readonly object[]): void {
   try {
-    post({ kind: "done", results: [result] });
+    post({ kind: "done", results: [result] }, moved);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const failure = encodeError(new TypeError(`Cannot send the result to another process: ${reason}`));

@@ -143,6 +143,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
       if (++this.#burst >= BURST) {
         this.#burst = 0;
         this.#placement.sendEarly();
+        this.#takeEarly();
       }
     }
     this.#request();
@@ -410,6 +411,14 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     this.#stuck = false;
     this.flush();
     return true;
+  }
+
+  /** In the middle of a long burst: what has come makes room, and is no longer carried along by the garbage collector. */
+  #takeEarly(): void {
+    const { open } = this.#crew;
+    for (let i = 0; i < open.length; i++) {
+      if ((open[i] as Member).ring?.drain()) this.#stuck = false;
+    }
   }
 
   flush(): void {

@@ -20,7 +20,7 @@ export class ArraySink implements Sink {
 
   /** @param cancel what `cancel()` of the result does, @param fail gives up the job. */
   constructor(cancel: () => boolean, fail: (error: unknown) => void, onProgress: ProgressListener | undefined) {
-    this.result = makeResult<unknown[]>({ cancel });
+    this.result = makeResult<unknown[]>({ cancel, resolve: undefined, reject: undefined });
     this.#fail = fail;
     this.#onProgress = onProgress;
   }

@@ -57,6 +57,9 @@ type Source =
   | { readonly kind: "sync"; readonly iterator: Iterator<unknown> }
   | { readonly kind: "async"; readonly iterator: AsyncIterator<unknown> };
 
+/** A window of so many items is large. */
+const LARGE = 64;
+
 /** Some items of a stream. They stay with their chunk, in case that it has to be sent again. */
 class StreamChunk implements Chunk {
   readonly job: StreamJob;
@@ -65,8 +68,6 @@ class StreamChunk implements Chunk {
   retries: number;
   holder: object | undefined = undefined;
   slot = 0;
-  order = 0;
-  cost = 0;
 
   constructor(job: StreamJob, start: number, items: readonly Sendable[], retries: number) {
     this.job = job;
@@ -150,9 +151,10 @@ export class StreamJob extends Job {
   /** The sink let go of results, so that there may be room. */
   released(): void {
     if (this.settled) return;
-    // Not for each single one: a quarter of the window is pulled and sent together.
+    // Not for each single one: a quarter of the window is pulled and sent together, of a large one half, or wakes cost more than work.
     const ahead = this.#pulled - this.#sink.released;
-    if (this.#unfinished > 0 && !this.#open && ahead > this.#window - (this.#window >> 2)) return;
+    const part = this.#window >> (this.#window < LARGE ? 2 : 1);
+    if (this.#unfinished > 0 && !this.#open && ahead > this.#window - part) return;
     if (this.#source.kind === "async") this.#pullAsync();
     this.#options.wake();
   }

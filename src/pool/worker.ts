@@ -85,7 +85,7 @@ class PoolWorker {
   constructor(side: WorkerSide) {
     this.#side = side;
     this.#messages = this.#inbox = new MessageInbox(side.control);
-    this.#replies = new MessageReplies((message) => side.post(message));
+    this.#replies = new MessageReplies((message, moved) => side.post(message, moved));
     side.listen((message) => {
       switch (message.kind) {
         case "run":
@@ -117,7 +117,7 @@ class PoolWorker {
     if (lane !== undefined) {
       this.#port = new LanePort(lane, () => this.#pumpSoon(true), (made) => side.post(made));
       this.#inbox = this.#port;
-      this.#replies = this.#ring = new RingReplies(this.#port, (reply) => side.post(reply));
+      this.#replies = this.#ring = new RingReplies(this.#port, (reply, moved) => side.post(reply, moved));
     }
     if (initializer !== undefined) {
       let task: ResolvedTask | undefined;

@@ -45,6 +45,8 @@ export class KeyNode {
   readonly depth: number;
   /** The key that came next the last time. */
   next: KeyNode | undefined = undefined;
+  /** The one before that: objects in objects take turns. */
+  #before: KeyNode | undefined = undefined;
   #others: Map<string, KeyNode> | undefined = undefined;
   /** How often an object ended here; stops at 2. */
   ends = 0;
@@ -58,7 +60,10 @@ export class KeyNode {
 
   /** The node of the key that comes next; undefined: there is none, and none is to be made any more. */
   step(key: string): KeyNode | undefined {
-    let node = this.#others?.get(key);
+    let node = this.#before;
+    this.#before = this.next;
+    if (node !== undefined && node.key === key) return this.next = node;
+    node = this.#others?.get(key);
     if (node === undefined) {
       if (--newNodes < 0 || this.depth >= MOST_KEYS) return undefined;
       nodes++;

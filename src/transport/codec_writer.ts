@@ -51,9 +51,11 @@ const sourceOf = Object.getOwnPropertyDescriptor(RegExp.prototype, "source")?.ge
 export class Writer extends Output {
   /** Carries shared memory; without one, such values are not for bytes. */
   courier: MemoryCourier | undefined = undefined;
-  /** The first objects, and all of them with their numbers once there are more. */
+  /** The first objects, and all of them, in the order of their numbers, once there are more. */
   readonly #few: (object | undefined)[] = new Array<object | undefined>(FEW_OBJECTS).fill(undefined);
-  readonly #ids = new Map<object, number>();
+  #seen: Set<object> | undefined = undefined;
+  /** The numbers of those objects, once one of them was met again. */
+  #ids: Map<object, number> | undefined = undefined;
   /** The next object's number. */
   #next = 0;
   /** Bits for the first byte. */
@@ -113,7 +115,10 @@ export class Writer extends Output {
   #forget(): void {
     const few = this.#few;
     const { length } = few;
-    if (this.#next > length) this.#ids.clear();
+    // Not cleared but let go: on V8 each table of a map points to the next one, also to that after clear(). One of them that has
+    // grown old would keep all later ones alive, with their objects, until the next full collection.
+    this.#seen = undefined;
+    this.#ids = undefined;
     for (let i = Math.min(this.#next, length) - 1; i >= 0; i--) few[i] = undefined;
     this.#next = 0;
     this.#shapes = 0;
@@ -152,10 +157,12 @@ export class Writer extends Output {
       for (let i = 0; i < next; i++) if (few[i] === value) return i;
       if (next < FEW_OBJECTS) few[next] = value;
       else {
-        const ids = this.#ids;
-        for (let i = 0; i < next; i++) ids.set(few[i] as object, i);
-        ids.set(value, next);
+        const seen = this.#seen = new Set(few as object[]);
+        seen.add(value);
       }
+    } else if (this.#ids === undefined) {
+      const seen = this.#seen as Set<object>;
+      if (seen.add(value).size === next) return this.#numberAgain(value);
     } else {
       const id = this.#ids.get(value);
       if (id !== undefined) return id;
@@ -163,6 +170,13 @@ export class Writer extends Output {
     }
     this.#next = next + 1;
     return -1;
+  }
+
+  /** The first object that is met again: the numbers are looked up from now on, most messages have none. */
+  #numberAgain(value: object): number {
+    const ids = this.#ids = new Map<object, number>();
+    for (const object of this.#seen as Set<object>) ids.set(object, ids.size);
+    return ids.get(value) as number;
   }
 
   /** Writes an object, or that it was there before. */
@@ -173,6 +187,12 @@ export class Writer extends Output {
       this.count(id);
       this.#bits |= REFS;
       return;
+    }
+    if (depth <= DEPTH) {
+      if (Array.isArray(value)) return this.#array(value, depth + 1);
+      if (!this.#polluted && Object.getPrototypeOf(value) === OBJECT) {
+        return this.#data(value as Record<string, unknown>, depth + 1);
+      }
     }
     const sort = sortOf(value);
     if (depth > DEPTH && sort <= Sort.ERROR) {
@@ -241,7 +261,12 @@ export class Writer extends Output {
   }
 
   #plain(value: Record<string, unknown>, depth: number): void {
-    if (this.#polluted || Object.getPrototypeOf(value) !== OBJECT) return this.#instance(value, depth);
+    if (this.#polluted || Object.getPrototypeOf(value) !== OBJECT) this.#instance(value, depth);
+    else this.#data(value, depth);
+  }
+
+  /** An object of no class. */
+  #data(value: Record<string, unknown>, depth: number): void {
     let node: KeyNode | undefined = rootOfKeys();
     for (const key in value) {
       const next: KeyNode | undefined = node.next;

@@ -24,13 +24,16 @@ import type { MemoryMessage, RunMessage, TicketMessage } from "./protocol.ts";
 import {
   type Floats,
   floatsOf,
+  isNumberView,
   numbersBytes,
   numbersEnd,
+  type NumberView,
   readScalar,
   SCALAR_BITS,
   scalarEnd,
   writeNumbers,
   writeScalar,
+  writeView,
 } from "./scalar.ts";
 
 const { CLAIM, KIND, TASK, PROLOGUE, OPEN, STARTED, REVOKED } = layout;
@@ -120,10 +123,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     const { reference, mode } = chunk;
     const { id } = reference;
     // A map's own piece of its array: it has no holes that are no numbers, and nothing beside its items.
-    const numbers = mode === "map" && Array.isArray(value) && typeof value[0] === "number" &&
-        value.length <= MOST_NUMBERS && transfer === undefined
-      ? value
-      : undefined;
+    const numbers = mode === "map" && transfer === undefined ? numbersOf(value) : undefined;
     const wanted = numbers === undefined ? PROLOGUE + this.#typical : numbersBytes(numbers.length);
     let at = work.reserve(wanted);
     if (at < 0) {
@@ -148,9 +148,13 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
       }
     } else if (transfer === undefined || transfer.length === 0) {
       kind = mode === "apply" ? layout.APPLY : mode === "map" ? layout.MAP : layout.STARMAP;
-      const bits = numbers === undefined ? 0 : writeNumbers(words, this.#workFloats, word, numbers);
+      const bits = numbers === undefined
+        ? 0
+        : Array.isArray(numbers)
+        ? writeNumbers(words, this.#workFloats, word, numbers)
+        : writeView(words, this.#workFloats, word, numbers as NumberView);
       kind |= bits;
-      if (bits !== 0) end = at + numbersEnd(bits, (numbers as unknown[]).length);
+      if (bits !== 0) end = at + numbersEnd(bits, (numbers as ArrayLike<unknown>).length);
       else end = this.#encode(value, mode === "apply" ? "args" : "items", at);
     }
     const slot = this.#free.length > 0 ? this.#free.pop() as number : this.#laps.length;
@@ -359,4 +363,11 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     this.#known.add(reference.id);
     this.#post({ kind: "run", references: [reference], chunks: [] });
   }
+}
+
+/** The items of a map, if they may go as mere numbers: they are given to the function one by one. */
+function numbersOf(items: unknown): readonly unknown[] | NumberView | undefined {
+  if (Array.isArray(items) ? typeof items[0] !== "number" : !isNumberView(items)) return undefined;
+  const numbers = items as readonly unknown[] | NumberView;
+  return numbers.length <= MOST_NUMBERS ? numbers : undefined;
 }

@@ -85,6 +85,41 @@ export function writeNumbers(words: SharedWords, floats: Floats, word: number, a
   return NUMBERS;
 }
 
+/** Typed arrays whose items are numbers. */
+export type NumberView =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+/** Whether a value is one, in memory that is not shared. */
+export function isNumberView(value: unknown): value is NumberView {
+  return ArrayBuffer.isView(value) && typeof (value as NumberView)[0] === "number" &&
+    !(value.buffer instanceof SharedArrayBuffer);
+}
+
+/** {@linkcode writeNumbers} for a typed array: a loop of its own, since one for all kinds of arrays is slow with each. */
+export function writeView(words: SharedWords, floats: Floats, word: number, view: NumberView): number {
+  const { length } = view;
+  words[word + EXTRA] = length;
+  const body = word + PROLOGUE / 4;
+  for (let i = 0; i < length; i++) {
+    const item = view[i] as number;
+    const integer = item | 0;
+    if (integer !== item || (integer === 0 && 1 / item < 0)) {
+      floats.set(view, body >> 1);
+      return NUMBERS;
+    }
+    words[body + i] = integer;
+  }
+  return INTEGERS;
+}
+
 /** Where a record with numbers ends, in bytes from its beginning. */
 export function numbersEnd(bits: number, count: number): number {
   return PROLOGUE + count * (bits === INTEGERS ? 4 : 8);

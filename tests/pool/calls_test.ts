@@ -1,8 +1,8 @@
 // apply, map and starmap: what is called with what, and what comes back.
 
 import { describe, it } from "node:test";
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { EncodingError, Pool, remoteStackOf } from "@manycore/multiprocessing";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { AsyncResult, EncodingError, Pool, remoteStackOf } from "@manycore/multiprocessing";
 import * as tasks from "../fixtures/pool_tasks.ts";
 import { finish, withPool } from "../kit/pools.ts";
 import { sharedWords, wordReaches } from "../kit/signal_box.ts";
@@ -47,6 +47,30 @@ describe("Pool.apply()", () => {
       const buffer = new ArrayBuffer(1000);
       assertEquals(await pool.apply(tasks.byteLength, [buffer], { transfer: [buffer] }), 1000);
       assertEquals(buffer.byteLength, 0);
+    }));
+
+  it("moves what a result was marked with, by transfer()", () =>
+    withPool(1, {}, async (pool) => {
+      for (const length of [1, 100, 300_000]) {
+        assertEquals(await pool.apply(tasks.moving, [length]), new Uint8Array(length).fill(length & 255));
+        assertEquals(await pool.apply(tasks.lastMovedLength, []), 0);
+      }
+      assertEquals(await pool.apply(tasks.movingNested, [3]), { name: "nested", bytes: new Uint8Array([7, 7, 7]) });
+      assertEquals(await pool.apply(tasks.lastMovedLength, []), 0);
+      assertEquals(
+        await pool.map(tasks.moving, [5, 6, 7], { chunkSize: 3 }),
+        [5, 6, 7].map((n) => new Uint8Array(n).fill(n)),
+      );
+      assertEquals(await pool.apply(tasks.lastMovedLength, []), 0);
+      const calls = Array.from({ length: 300 }, (_, n) =>
+        pool.apply(n % 3 === 0 ? tasks.moving : tasks.same as never, [n]));
+      const sizes = (await Promise.all(calls)).map((one: unknown) =>
+        one instanceof Uint8Array ? one.length : one
+      );
+      assertEquals(sizes, Array.from({ length: 300 }, (_, n) => n));
+      const error = await failureOf(pool.apply(tasks.movingWrong, []), TypeError);
+      assert(error.message.startsWith("Cannot send the result to another process"), error.message);
+      assertEquals(await pool.apply(tasks.same, [1]), 1);
     }));
 
   it("rejects with the error of the function: its class, message, fields and the worker's stack", () =>
@@ -151,6 +175,25 @@ describe("AsyncResult", () => {
       assertEquals(await failed.wait(), true);
       assertEquals([failed.ready(), failed.successful()], [true, false]);
       await failureOf(failed, RangeError);
+    }));
+
+  it("is told from other promises by instanceof, also when it is settled; only a pool makes one", () =>
+    withPool(1, {}, async (pool) => {
+      const result = pool.apply(tasks.square, [3]);
+      assert(result instanceof AsyncResult);
+      assertEquals(await Promise.all([result, pool.map(tasks.square, [1, 2])]), [9, [1, 4]]);
+      assert(result instanceof AsyncResult);
+      assert(!(result.then() instanceof AsyncResult));
+      assert(!(Promise.resolve(1) instanceof AsyncResult));
+      assertThrows(() => Reflect.construct(AsyncResult, [() => {}]), TypeError, "pool");
+    }));
+
+  it("each call of a burst that is longer than the ring, given in one turn, gets its own value", () =>
+    withPool(2, {}, async (pool) => {
+      for (let round = 0; round < 3; round++) {
+        const results = Array.from({ length: 30_000 }, (_, i) => pool.apply(tasks.square, [i]));
+        assertEquals(await Promise.all(results), results.map((_, i) => i * i));
+      }
     }));
 
   it("wait() and get() with a timeout can be asked again", () =>

@@ -41,6 +41,12 @@ describe('a Pool of type "process"', () => {
       assertEquals(await pool.apply(tasks.square, [2]), 4);
     }));
 
+  it("copies what a result was marked with by transfer(): between programs nothing moves", () =>
+    withPool(1, { type }, async (pool) => {
+      assertEquals(await pool.apply(tasks.moving, [5]), new Uint8Array(5).fill(5));
+      assertEquals(await pool.map(tasks.moving, [1, 2]), [new Uint8Array(1).fill(1), new Uint8Array(2).fill(2)]);
+    }));
+
   it("refuses to transfer memory, and says why", () =>
     withPool(1, { type }, async (pool) => {
       const buffer = new ArrayBuffer(8);
