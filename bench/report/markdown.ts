@@ -272,7 +272,11 @@ function headText({ machine, date, commit, dirty, quick, runs, runtimes, package
     }, on ${machine.cores} CPUs (${machine.cpu}, ${bytes(machine.memory)} of memory, ${machine.system}), with ${
       runtimes.map(({ label }) => label).join(", ")
     }. ${
-      quick ? "A quick run: few samples, one run; take the figures as a rough idea." : `Medians of ${runs} runs.`
+      quick
+        ? "A quick run: few samples, one run; take the figures as a rough idea."
+        : runs === 1
+        ? "One run; medians of its samples."
+        : `Medians of ${runs} runs.`
     } Rivals at the best settings that their documentation offers, in the same process and run: ${versions}.`,
     "In bold the best of those that one would use; in italics what they are compared with: one thread, bare workers, bare shared " +
     "memory. Every result was checked before it was timed. Absolute figures are this machine's; on a virtual machine they drift by a " +
