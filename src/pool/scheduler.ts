@@ -14,12 +14,12 @@
  */
 import { BrokenPoolError, CancelledError } from "../errors.ts";
 import { now } from "../memory/park.ts";
-import { type BackgroundTimer, backgroundTimer } from "../runtime/host.ts";
+import { backgroundTimer } from "../runtime/host.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import { cpuCount } from "../process/current.ts";
 import type { ChildExit, ChildOptions } from "../process/supervisor.ts";
 import type { TaskReference } from "../tasks/reference.ts";
-import { hostLoop, type LoopClient } from "../transport/host_loop.ts";
+import { hostLoop } from "../transport/host_loop.ts";
 import type { Errors } from "../transport/lane.ts";
 import type { InitializeMessage } from "../transport/protocol.ts";
 import { decodeError } from "../transport/remote_error.ts";
@@ -30,6 +30,7 @@ import { type ApplyJob, cancelled, type Chunk, type Job, type JobOwner } from ".
 import { Member, type MemberEvents, type OtherMessage } from "./member.ts";
 import { Placement, type PlacementOwner } from "./placement.ts";
 import { JobQueue } from "./queue.ts";
+import { Shift, type ShiftOwner } from "./shift.ts";
 import type { PoolStats } from "./stats.ts";
 import { TaskWatch } from "./watch.ts";
 
@@ -54,18 +55,8 @@ const HOPELESS = 3;
 /** How long work that was aborted may go on before its worker is ended, in ms: starting another one costs more. */
 const ABORT_GRACE = 50;
 
-/** What waits at one worker while another has nothing to do is moved when the one has not got on for that long, in ms. */
-const PATIENCE = 1;
-
-/** Calls of one turn that are sent together before its end. */
-const BURST = 128;
-
-/** Calls that take less, in ms, may be waited for by spinning. */
-const SOON = 0.02;
-
 /** The scheduler of one pool. */
-export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOwner, LoopClient {
-  looped = false;
+export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOwner, ShiftOwner {
   readonly #options: SchedulerOptions;
   readonly #crew = new Crew(this);
   readonly #queue = new JobQueue();
@@ -75,17 +66,14 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   readonly #live = new Set<Job>();
   /** Single calls that are not settled. */
   #calls = 0;
-  #burst = 0;
   readonly #placement: Placement;
+  readonly #shift: Shift;
   #state: "open" | "closed" | "stopping" | "stopped" = "open";
   #broken: BrokenPoolError | undefined;
   #held = false;
   #lettingGo = false;
   #deathsBeforeReady = 0;
   readonly #watch: TaskWatch | undefined;
-  #patience: BackgroundTimer | undefined;
-  /** What waits at one worker could not be given to another. */
-  #stuck = false;
   #stopped!: () => void;
   /** Resolves when the last worker is gone. */
   readonly stopped: Promise<void>;
@@ -93,7 +81,9 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   /** Starts the first workers. */
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    const { workers, idleTimeout } = options;
     this.#placement = new Placement(options, this.#crew, this.#queue, this);
+    this.#shift = new Shift(this.#crew, this.#queue, this.#placement, workers, idleTimeout !== undefined, this);
     this.stopped = new Promise((resolve) => this.#stopped = resolve);
     const { taskTimeout, concurrency } = options;
     if (taskTimeout !== undefined) {
@@ -140,13 +130,9 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
         this.#calls--;
         throw error;
       }
-      if (++this.#burst >= BURST) {
-        this.#burst = 0;
-        this.#placement.sendEarly();
-        this.#takeEarly();
-      }
+      this.#shift.gave();
     }
-    this.#request();
+    this.request();
   }
 
   /** Takes a job of many chunks. */
@@ -155,21 +141,21 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     this.#live.add(job);
     job.owner = this;
     this.#queue.add(job);
-    this.#request();
+    this.request();
   }
 
   /** A job whose {@linkcode Job.take} gave nothing has something again, or wants the program kept alive. */
   wake(job: Job): void {
     if (job.settled) return;
     this.#queue.add(job);
-    this.#request();
+    this.request();
   }
 
   /** Gives up a job: nothing more of it is started, and what runs is left to its end. */
   abandon(job: Job, error: unknown): void {
     if (job.settled) return;
     job.abandon(error);
-    this.#request();
+    this.request();
   }
 
   /** Gives up a job; what of it still runs a moment later is ended with its worker, if that runs nothing else. */
@@ -177,7 +163,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     if (job.settled) return;
     const busy = new Map([...this.#crew.members].map((member) => [member, member.running()]));
     job.abandon(error);
-    this.#request();
+    this.request();
     backgroundTimer(() => {
       for (const [member, before] of busy) {
         const running = member.running();
@@ -191,7 +177,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "closed";
-    this.#request();
+    this.request();
   }
 
   /** Takes no more jobs, gives up those that it has, and ends the workers by force. */
@@ -240,7 +226,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   }
 
   onSpawned(): void {
-    this.#request();
+    this.request();
   }
 
   onMessage(member: Member, message: OtherMessage): void {
@@ -250,7 +236,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
         if (member.state === "starting") member.state = "serving";
         member.seenAt = now();
         // It may take what was given to others while it started.
-        this.#request();
+        this.request();
         break;
       case "initializer-failed":
         member.cause = decodeError(message.error, member.child.name);
@@ -265,7 +251,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   onRefused(_member: Member, chunk: Chunk, error: unknown): void {
     this.#counts.failed += chunk.count;
     if (!chunk.job.settled) chunk.job.fail(chunk, error);
-    this.#request();
+    this.request();
   }
 
   onUnreadable(member: Member, chunk: Chunk, error: unknown): void {
@@ -292,7 +278,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   }
 
   onResults(): void {
-    this.#request();
+    this.request();
   }
 
   onExit(member: Member, exit: ChildExit): void {
@@ -314,7 +300,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     } else if (early && !expected && this.#options.first.initializer !== undefined) {
       this.#break(`its initializer ended the worker with exit code ${exit.code}`, cause);
     }
-    this.#request();
+    this.request();
     this.#settleIfEmpty();
   }
 
@@ -366,87 +352,17 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   // --- work ----------------------------------------------------------------------------------------
 
   /** Work that arrives in one turn is sent together at its end. */
-  #request(): void {
+  request(): void {
     if (!this.#held) this.#hold();
-    hostLoop().request(this);
+    hostLoop().request(this.#shift);
   }
 
-  /** Whether results or room are still to come through shared memory. */
-  get expects(): boolean {
-    const { open } = this.#crew;
-    for (let i = 0; i < open.length; i++) {
-      const { ring, count } = open[i] as Member;
-      if (ring !== undefined && (count > 0 || (ring.isHungry && !this.#queue.isEmpty))) return true;
-    }
-    return false;
-  }
-
-  /** Whether results may come within microseconds. */
-  get soon(): boolean {
-    const { open } = this.#crew;
-    for (let i = 0; i < open.length; i++) {
-      const { count, backlog } = open[i] as Member;
-      if (count > 0 && backlog < SOON * count) return true;
-    }
-    return false;
-  }
-
-  hasNews(): boolean {
-    const { open } = this.#crew;
-    for (let i = 0; i < open.length; i++) if ((open[i] as Member).ring?.hasNews) return true;
-    return false;
-  }
-
-  drain(): boolean {
-    let some = false;
-    const { open } = this.#crew;
-    for (let i = 0; i < open.length; i++) {
-      const member = open[i] as Member;
-      if (member.ring?.drain()) some = true;
-      if (this.#options.idleTimeout !== undefined && member.count === 0 && member.idleSince < 0) {
-        member.idleSince = now();
-      }
-    }
-    if (!some) return false;
-    this.#stuck = false;
-    this.flush();
-    return true;
-  }
-
-  /** In the middle of a long burst: what has come makes room, and is no longer carried along by the garbage collector. */
-  #takeEarly(): void {
-    const { open } = this.#crew;
-    for (let i = 0; i < open.length; i++) {
-      if ((open[i] as Member).ring?.drain()) this.#stuck = false;
-    }
-  }
-
-  flush(): void {
-    this.#burst = 0;
-    const crew = this.#crew;
-    if (crew.open.length < this.#options.workers) crew.spawnMissing();
-    if (!this.#queue.isEmpty) this.#placement.fill();
-    if (crew.open.length > 1) this.#placement.balance(false);
-    for (let i = 0; i < crew.open.length; i++) (crew.open[i] as Member).flush();
+  afterFlush(): void {
     const { maxTasksPerChild, idleTimeout, minWorkers } = this.#options;
     if (maxTasksPerChild !== Infinity) this.#retireUsed();
     this.#watch?.start();
-    if (idleTimeout !== undefined) crew.reap(idleTimeout, minWorkers);
+    if (idleTimeout !== undefined) this.#crew.reap(idleTimeout, minWorkers);
     if (this.#calls === 0) this.#rest();
-  }
-
-  /** One worker waits with work while another has none: if it does not get on soon, the work is moved. */
-  beforeSleep(): void {
-    if (this.#patience !== undefined || this.#stuck || this.#placement.unbalanced() === undefined) return;
-    const before = new Map(this.#crew.open.map((member) => [member, member.returned]));
-    this.#patience = backgroundTimer(() => {
-      this.#patience = undefined;
-      if (this.#crew.open.some((member) => member.count > 0 && member.returned === before.get(member))) {
-        // What cannot be moved now cannot be moved before something has come back either.
-        this.#stuck = !this.#placement.balance(true);
-      }
-      this.#request();
-    }, PATIENCE);
   }
 
   refuse(chunk: Chunk, error: unknown): void {
@@ -473,7 +389,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     }
     if (!used) return;
     this.#crew.refresh();
-    this.#request();
+    this.request();
   }
 
   /** Drops what of a job has not started, for its caller. */
@@ -488,7 +404,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     }
     if (!waiting && taken === 0) return false;
     job.abandon(cancelled(job.reference.name));
-    this.#request();
+    this.request();
     return true;
   }
 
@@ -505,7 +421,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
         for (const member of this.#crew.members) member.takeBack(Infinity, (chunk) => chunk.job === job);
       }
     }
-    this.#request();
+    this.request();
   }
 
   // --- time, life ----------------------------------------------------------------------------------
@@ -546,7 +462,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     if (this.#state !== "stopping" || this.#crew.members.size > 0) return;
     this.#state = "stopped";
     this.#watch?.stop();
-    this.#patience?.clear();
+    this.#shift.end();
     this.#crew.end();
     this.#stopped();
   }
