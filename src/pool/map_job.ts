@@ -6,6 +6,7 @@
 import type { TaskReference } from "../tasks/reference.ts";
 import type { Errors, Lane } from "../transport/lane.ts";
 import { decodeError } from "../transport/remote_error.ts";
+import type { NumberView } from "../transport/scalar.ts";
 import { nextChunkSize, type Pace } from "./chunking.ts";
 import { type Chunk, chunkOf, Job, type ProgressListener, type Share } from "./job.ts";
 import { type AsyncResult, makeResult, reject, resolve } from "./result.ts";
@@ -14,18 +15,7 @@ import { type AsyncResult, makeResult, reject, resolve } from "./result.ts";
 export type Items = readonly unknown[] | TypedArray;
 
 /** Any typed array. */
-export type TypedArray =
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Float32Array
-  | Float64Array
-  | BigInt64Array
-  | BigUint64Array;
+export type TypedArray = NumberView | BigInt64Array | BigUint64Array;
 
 /** One function over an array: `pool.map` and `pool.starmap`. */
 export class MapJob extends Job {

@@ -351,6 +351,10 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
 
   // --- work ----------------------------------------------------------------------------------------
 
+  get hasOnlyCalls(): boolean {
+    return this.#live.size === 0;
+  }
+
   /** Work that arrives in one turn is sent together at its end. */
   request(): void {
     if (!this.#held) this.#hold();

@@ -21,6 +21,8 @@ const SOON = 0.02;
 
 /** Whose turns these are. */
 export interface ShiftOwner {
+  /** Whether nothing but single calls is awaited: then no code of the user's runs while results are taken. */
+  readonly hasOnlyCalls: boolean;
   /** Everything was sent that there was. */
   afterFlush(): void;
   /** There is something to send. */
@@ -64,7 +66,9 @@ export class Shift implements LoopClient {
     if (++this.#burst < BURST) return;
     this.#burst = 0;
     this.#placement.sendEarly();
-    // It makes room, and is no longer carried along by the garbage collector.
+    // It makes room, and is no longer carried along by the garbage collector. A map or a stream has listeners, which are not to
+    // run inside of somebody's `apply`.
+    if (!this.#owner.hasOnlyCalls) return;
     const { open } = this.#crew;
     for (let i = 0; i < open.length; i++) {
       if ((open[i] as Member).ring?.drain()) this.#stuck = false;

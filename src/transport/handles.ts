@@ -12,6 +12,7 @@
  * @module
  */
 import { EncodingError } from "../errors.ts";
+import { countOwn } from "../runtime/own_properties.ts";
 import { sharedState } from "../runtime/shared_state.ts";
 import { type Cargo, keepBooks } from "./cargo.ts";
 import {
@@ -86,28 +87,27 @@ export function pack(value: unknown, root: string, sharing = true): Packed {
     if (typeof value === "symbol") refuse(root, undefined, "", describeSymbol(value));
     return { value, handles: false };
   }
-  const handles = walk(value, root, sharing, false, false);
+  const handles = walk(value, root, sharing, false);
   return { value: handles ? keepBooks(replace, value, new Map(), undefined, settle) : value, handles };
 }
 
 /** Throws what {@linkcode pack} would throw, and sets nothing aside. */
 export function checkSendable(value: unknown, root: string): void {
-  if (typeof value === "object" && value !== null) walk(value, root, true, false, false);
+  if (typeof value === "object" && value !== null) walk(value, root, true, false);
   else pack(value, root);
 }
 
 /**
  * Throws the {@linkcode EncodingError} of the first thing in `value` that {@linkcode pack} refuses or, with `bytes`,
- * that cannot be written as bytes; returns when it finds none. It looks further than `pack`, which leaves named properties of
- * arrays to structured clone: to look for them takes longer than to send the array.
+ * that cannot be written as bytes; returns when it finds none.
  */
 export function refuseFirst(value: unknown, root: string, bytes: boolean): void {
-  if (typeof value === "object" && value !== null) walk(value, root, true, bytes, true);
+  if (typeof value === "object" && value !== null) walk(value, root, true, bytes);
   else pack(value, root);
 }
 
 /** Looks at everything that is reachable, with a stack of its own: a list may be longer than the engine's stack. */
-function walk(top: object, root: string, sharing: boolean, bytes: boolean, thorough: boolean): boolean {
+function walk(top: object, root: string, sharing: boolean, bytes: boolean): boolean {
   let found = false;
   let seen: Set<object> | undefined;
   const stack: Place[] = [];
@@ -153,12 +153,14 @@ function walk(top: object, root: string, sharing: boolean, bytes: boolean, thoro
     if (seen?.has(value)) continue;
     (seen ??= new Set()).add(value);
     if (Array.isArray(value)) {
+      let missing = 0;
       for (let i = 0; i < value.length; i++) {
         const item: unknown = value[i];
         if (typeof item === "number" || typeof item === "string") continue;
+        if (item === undefined && !(i in value)) missing++;
         look(item, place, i);
       }
-      if (thorough) {
+      if (countOwn(value) > value.length - missing) {
         for (const key of Object.keys(value)) {
           if (!/^\d/.test(key)) look(value[key as unknown as number], place, key);
         }
@@ -258,7 +260,7 @@ export function dropPacked({ value, handles }: Packed): void {
       kinds.get(kind)?.drop?.(wire);
       stack.push(wire);
     } else if (next instanceof Map) stack.push(...next.keys(), ...next.values());
-    else if (next instanceof Set || Array.isArray(next)) stack.push(...next);
+    else if (next instanceof Set) stack.push(...next);
     else if (!isLeaf(next)) stack.push(...Object.values(next));
   }
 }

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { isDetached } from "./refusal.ts";
+
 /** The marks; a value that was never sent takes its own away with it. */
 const marks = new WeakMap<object, readonly object[]>();
 let used = false;
@@ -18,7 +20,8 @@ let used = false;
  * @param value what the task returns, or an item of it that `map` returns
  * @param objects what of it moves: buffers, ports and whatever else the runtime can transfer
  * @returns the same value
- * @throws {TypeError} when the value is not an object, or the objects are no array of objects
+ * @throws {TypeError} when the value is not an object, or the objects are no array of objects; when one of them is shared, or was
+ *   moved before
  *
  * @example
  * ```ts
@@ -43,6 +46,14 @@ export function transfer<T extends object>(value: T, objects: readonly object[])
   }
   if (!Array.isArray(objects) || objects.some((one) => typeof one !== "object" || one === null)) {
     throw new TypeError("transfer(value, objects): objects must be an array of buffers or ports.");
+  }
+  for (const one of objects) {
+    if (one instanceof SharedArrayBuffer) {
+      throw new TypeError("transfer(value, objects): a SharedArrayBuffer is shared and never moves; leave it out.");
+    }
+    if (one instanceof ArrayBuffer && isDetached(one)) {
+      throw new TypeError("transfer(value, objects): a buffer has moved away before; make new memory for each result.");
+    }
   }
   used = true;
   marks.set(value, [...objects]);

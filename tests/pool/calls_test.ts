@@ -2,7 +2,7 @@
 
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { AsyncResult, EncodingError, Pool, remoteStackOf } from "@manycore/multiprocessing";
+import { AsyncResult, EncodingError, Lock, Pool, remoteStackOf } from "@manycore/multiprocessing";
 import * as tasks from "../fixtures/pool_tasks.ts";
 import { finish, withPool } from "../kit/pools.ts";
 import { sharedWords, wordReaches } from "../kit/signal_box.ts";
@@ -49,6 +49,40 @@ describe("Pool.apply()", () => {
       assertEquals(buffer.byteLength, 0);
     }));
 
+  it("carries shared objects that are named properties of arrays, there and back, also where elements are missing", () =>
+    withPool(1, {}, async (pool) => {
+      for (const elements of [[1, 2], [], Array.from({ length: 100 }, (_, i) => i), [1, , 3] as number[]]) {
+        const lock = new Lock();
+        const array = Object.assign(elements, { lock });
+        const back = await pool.apply(tasks.lockBeside, [array]);
+        assert(lock.locked, "the worker took another lock");
+        assertEquals([back.length, back.lock instanceof Lock, back.lock?.locked], [elements.length, true, true]);
+      }
+    }));
+
+  it("runs no listener of a map inside of somebody's apply()", () =>
+    withPool(2, {}, async (pool) => {
+      // In the first round nobody knows yet how short the calls are.
+      for (let round = 0; round < 4; round++) {
+        let applying = false;
+        let inside = 0;
+        const calls: Promise<number>[] = [];
+        const mapped = pool.map(tasks.square, Array.from({ length: 500 }, (_, i) => i), {
+          chunkSize: 1,
+          onProgress: () => {
+            if (applying) inside++;
+            if (calls.length >= 10_000) return;
+            applying = true;
+            for (let n = 0; n < 200; n++) calls.push(pool.apply(tasks.square, [n]));
+            applying = false;
+          },
+        });
+        assertEquals((await mapped).at(-1), 499 * 499);
+        assertEquals((await Promise.all(calls)).findIndex((value, i) => value !== (i % 200) ** 2), -1);
+        assertEquals(inside, 0);
+      }
+    }));
+
   it("moves what a result was marked with, by transfer()", () =>
     withPool(1, {}, async (pool) => {
       for (const length of [1, 100, 300_000]) {
@@ -68,8 +102,15 @@ describe("Pool.apply()", () => {
         one instanceof Uint8Array ? one.length : one
       );
       assertEquals(sizes, Array.from({ length: 300 }, (_, n) => n));
-      const error = await failureOf(pool.apply(tasks.movingWrong, []), TypeError);
-      assert(error.message.startsWith("Cannot send the result to another process"), error.message);
+      const wrong = [
+        [tasks.movingAgain, "has moved away before"],
+        [tasks.movingShared, "never moves"],
+        [tasks.movingNothing, "Cannot send the result to another process"],
+      ] as const;
+      for (const [fn, says] of wrong) {
+        const error = await failureOf(pool.apply(fn as () => object, []), TypeError);
+        assert(error.message.includes(says), error.message);
+      }
       assertEquals(await pool.apply(tasks.same, [1]), 1);
     }));
 
