@@ -11,6 +11,8 @@ import { unpack } from "../src/transport/handles.ts";
 import { takeLink } from "../src/transport/links.ts";
 import "../src/handle_types.ts";
 import type { Connection } from "../src/channel/connection.ts";
+import { countMessages, countMessagesByOn, received } from "./raw/arrivals.ts";
+import { awaitWord, raise, rawPingPong, SPIN } from "./raw/hand_over.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
 
@@ -22,42 +24,8 @@ export interface Shared {
   readonly slots: Uint8Array<SharedArrayBuffer>;
 }
 
-/** How long the raw controls spin, in loads. */
-const SPIN = 2000;
 /** How many raw hand-overs are on their way at one time. */
 const SLOTS = 4;
-
-/** A counter for each side and a flag beside it that says that its owner sleeps. */
-function rawPingPong(words: Words, side: number, rounds: number, spin: number): void {
-  const own = 16 + side * 16;
-  const other = 32 - side * 16;
-  const wake = (): void => {
-    Atomics.add(words, other, 1);
-    if (Atomics.load(words, other + 1) === 1 && Atomics.exchange(words, other + 1, 0) === 1) {
-      Atomics.notify(words, other);
-    }
-  };
-  for (let i = 1; i <= rounds; i++) {
-    if (side === 0) wake();
-    awaitWord(words, own, i, spin);
-    if (side === 1) wake();
-  }
-}
-
-function awaitWord(words: Words, index: number, least: number, spin = SPIN): void {
-  for (let spun = 0; Atomics.load(words, index) < least;) {
-    if (spun++ < spin) continue;
-    Atomics.store(words, index + 1, 1);
-    Atomics.wait(words, index, least - 1, 100);
-  }
-}
-
-function raise(words: Words, index: number): void {
-  Atomics.add(words, index, 1);
-  if (Atomics.load(words, index + 1) === 1 && Atomics.exchange(words, index + 1, 0) === 1) {
-    Atomics.notify(words, index);
-  }
-}
 
 /** One copy in, one copy out, a few slots between: the least that a pipe for bytes can do. */
 function rawBytes({ words, slots }: Shared, side: number, rounds: number, size: number): void {
@@ -147,44 +115,12 @@ const TASKS: Record<string, Task> = {
   },
 };
 
-/** How many messages have come that nobody asked for yet, and who asks. */
-let arrived = 0;
-let awaited = Infinity;
-let enough: () => void = () => {};
-
-function settle(): void {
-  if (arrived < awaited) return;
-  arrived -= awaited;
-  awaited = Infinity;
-  enough();
-}
-
-function arrive(): void {
-  arrived++;
-  settle();
-}
-
-/**
- * Counts messages from the beginning on, with one listener for each port: on Deno one of `on` that comes after an `off` hears nothing
- * (https://github.com/denoland/deno/pull/33991). It also walks typed arrays element by element there, and `onmessage` does not.
- */
-function countMessages(port: MessagePort, nodePort: MessagePort): void {
-  (port as unknown as { onmessage: () => void }).onmessage = arrive;
-  nodePort.on("message", arrive);
-}
-
-function received(messages: number): Promise<void> {
-  return new Promise((resolve) => {
-    [awaited, enough] = [messages, resolve];
-    settle();
-  });
-}
-
 if (workerData?.table !== undefined) {
   becomeAgent({ ...workerData.slot, table: new AgentTable(workerData.table), name: "Bench" });
   takeLink(workerData.link);
   const shared = unpack(workerData.shared.value) as Shared;
-  countMessages(workerData.port as MessagePort, workerData.nodePort as MessagePort);
+  countMessages(workerData.port as MessagePort);
+  countMessagesByOn(workerData.nodePort as MessagePort);
   parentPort?.on("message", async ({ task, side, rounds, size, spin }) => {
     setPlatform({ spin });
     await TASKS[task]?.(shared, side, rounds, size);

@@ -13,6 +13,7 @@ import { takeLink } from "../src/transport/links.ts";
 import "../src/handle_types.ts";
 import type { JoinableQueue } from "../src/channel/joinable_queue.ts";
 import type { Queue } from "../src/channel/queue.ts";
+import { countMessages, received } from "./raw/arrivals.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
 
@@ -156,36 +157,6 @@ const TASKS: Record<string, readonly [Task, Task]> = {
     () => {},
   ],
 };
-
-/** How many messages have come that nobody asked for yet, and who asks. */
-let arrived = 0;
-let awaited = Infinity;
-let enough: () => void = () => {};
-
-function settle(): void {
-  if (arrived < awaited) return;
-  arrived -= awaited;
-  awaited = Infinity;
-  enough();
-}
-
-/**
- * Counts messages from the beginning on, with one `onmessage`: on Deno a listener of `on` that comes after an `off` hears nothing
- * (https://github.com/denoland/deno/pull/33991).
- */
-function countMessages(port: MessagePort): void {
-  (port as unknown as { onmessage: () => void }).onmessage = () => {
-    arrived++;
-    settle();
-  };
-}
-
-function received(messages: number): Promise<void> {
-  return new Promise((resolve) => {
-    [awaited, enough] = [messages, resolve];
-    settle();
-  });
-}
 
 if (workerData?.table !== undefined) {
   becomeAgent({ ...workerData.slot, table: new AgentTable(workerData.table), name: "Bench" });

@@ -15,6 +15,7 @@ import type { Event } from "../src/sync/event.ts";
 import type { Lock } from "../src/sync/lock.ts";
 import type { Semaphore } from "../src/sync/semaphore.ts";
 import type { Value } from "../src/shared/value.ts";
+import { rawPingPong, SPIN } from "./raw/hand_over.ts";
 
 /** What the workers share. */
 export interface Shared {
@@ -29,9 +30,6 @@ export interface Shared {
 
 /** The word that is incremented; it has a cache line of its own, like the data that a lock guards. */
 export const COUNT = 96;
-
-/** How long the raw controls spin, in loads. */
-const SPIN = 2000;
 
 /** Drepper's futex lock with three states: the best that can be written by hand. */
 function rawAcquire(words: Int32Array<SharedArrayBuffer>, spin: number): void {
@@ -56,28 +54,6 @@ function rawAcquireBackingOff(words: Int32Array<SharedArrayBuffer>): void {
     if (Atomics.load(words, 0) === 0 && Atomics.compareExchange(words, 0, 0, 1) === 0) return;
   }
   while (Atomics.exchange(words, 0, 2) !== 0) Atomics.wait(words, 0, 2);
-}
-
-/** A counter for each side, which begins at 0, and a flag beside it that says that its owner sleeps. */
-function rawPingPong(words: Int32Array<SharedArrayBuffer>, side: number, rounds: number, spin: number): void {
-  const own = 16 + side * 16;
-  const other = 16 + (1 - side) * 16;
-  const wake = (): void => {
-    Atomics.add(words, other, 1);
-    if (Atomics.load(words, other + 1) === 1 && Atomics.exchange(words, other + 1, 0) === 1) {
-      Atomics.notify(words, other);
-    }
-  };
-  for (let i = 1; i <= rounds; i++) {
-    if (side === 0) wake();
-    let spun = 0;
-    while (Atomics.load(words, own) < i) {
-      if (spun++ < spin) continue;
-      Atomics.store(words, own + 1, 1);
-      Atomics.wait(words, own, i - 1);
-    }
-    if (side === 1) wake();
-  }
 }
 
 /**
