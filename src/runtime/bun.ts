@@ -8,7 +8,7 @@ import type { ParentPort, RuntimeAdapter, SpawnOptions, WorkerEvents, WorkerHand
 import { process } from "./builtins.ts";
 import { availableCpus, hasOneCore, readTextFile } from "./host.ts";
 import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
-import { threadBirth, threadParentPort, wrapBirth } from "./worker_threads.ts";
+import { threadBirth, threadParentPort, unreadable, wrapBirth } from "./worker_threads.ts";
 
 interface BunWorker extends EventTarget {
   postMessage(message: unknown, transfer?: readonly unknown[]): void;
@@ -42,6 +42,10 @@ function spawnThread(options: SpawnOptions, events: WorkerEvents): WorkerHandle 
     event.preventDefault();
     const { message, error: cause } = event as ErrorEvent;
     error ??= cause instanceof Error ? cause : new Error(message);
+  });
+  worker.addEventListener("messageerror", (event) => {
+    error ??= unreadable((event as MessageEvent).data);
+    worker.terminate();
   });
   worker.addEventListener("close", (event) => {
     if (ended) return;

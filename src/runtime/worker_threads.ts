@@ -28,7 +28,11 @@ export function spawnThread(options: SpawnOptions, events: WorkerEvents, entry: 
   let error: Error | undefined;
   worker.on("message", (message) => events.onMessage(message));
   worker.on("error", (cause) => error ??= cause as Error);
-  worker.on("messageerror", (cause) => error ??= cause);
+  worker.on("messageerror", (cause) => {
+    // What was in it is lost, and somebody may wait for it forever.
+    error ??= unreadable(cause);
+    void worker.terminate();
+  });
   worker.on("exit", (code) => {
     const report: ExitReport = { code: code ?? 1, error };
     events.onExit(report);
@@ -50,9 +54,25 @@ export function threadParentPort(): ParentPort {
     listen(handler) {
       current = handler;
       parent.on("message", handler);
+      parent.on("messageerror", failUnreadable);
     },
     release() {
       if (current !== undefined) parent.off("message", current);
+      parent.off("messageerror", failUnreadable);
     },
   };
+}
+
+/** The error for a message that arrived and cannot be read. */
+export function unreadable(cause: unknown): Error {
+  return new Error(
+    "A message between a process and its parent cannot be read: it held memory that had moved, or the like.",
+    {
+      cause,
+    },
+  );
+}
+
+function failUnreadable(cause: unknown): never {
+  throw unreadable(cause);
 }

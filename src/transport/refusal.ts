@@ -57,9 +57,16 @@ const ITERATOR = /Iterator(?: Helper)?\]$/;
 /** Words for a buffer whose memory is gone. */
 export const DETACHED = "memory that was transferred away: send the ArrayBuffer before it is detached";
 
-/** Whether a buffer's memory was transferred away (Node 20 cannot tell: there it has no bytes any more). */
+/** Whether a buffer's memory was transferred away. Node 20 has no `detached`, but makes no view of such a buffer. */
 export function isDetached(buffer: ArrayBufferLike): boolean {
-  return (buffer as { readonly detached?: boolean }).detached === true;
+  const { detached, byteLength } = buffer as ArrayBufferLike & { readonly detached?: boolean };
+  if (detached !== undefined || byteLength > 0 || buffer instanceof SharedArrayBuffer) return detached === true;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Words for memory that cannot be reached from a worker that is a program of its own. */

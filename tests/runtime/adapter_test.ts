@@ -9,7 +9,7 @@ import { displayUrl } from "../../src/runtime/stack.ts";
 import { moduleUrlOfPath, signalNumber } from "../../src/runtime/host.ts";
 import { sharedState } from "../../src/runtime/shared_state.ts";
 import { eventually } from "../kit/wait.ts";
-import { RUNTIME } from "../kit/runtime.ts";
+import { fixture, RUNTIME } from "../kit/runtime.ts";
 
 describe("runtime", () => {
   it("is the one that the globals say, with its version", () => {
@@ -38,6 +38,18 @@ describe("runtime", () => {
   it("counts the CPUs that this program may use", () => {
     const count = runtime.cpuCount();
     assert(Number.isInteger(count) && count >= 1 && count <= availableParallelism());
+  });
+
+  it("ends a thread whose message cannot be read: nobody waits for it forever", async () => {
+    const seen: unknown[] = [];
+    const worker = runtime.spawn(
+      "thread",
+      { entry: fixture("sends_detached"), birth: { role: "none" } },
+      { onMessage: (message) => seen.push(message), onExit: ({ error }) => seen.push(error) },
+    );
+    await eventually(() => seen.length > 0, "it was refused, or the thread has ended");
+    worker.kill(9);
+    if (seen[0] !== "refused") assertMatch(String(seen[0]), /cannot be read/);
   });
 
   for (const type of ["thread", "process"] as const) {

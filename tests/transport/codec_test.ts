@@ -537,7 +537,6 @@ describe("what the codec refuses", () => {
     const buffer = new ArrayBuffer(8);
     const view = new Uint8Array(buffer);
     structuredClone(buffer, { transfer: [buffer] });
-    if ((buffer as Any).detached === undefined) return; // Node 20 cannot tell
     assertThrows(() => encoder.encode({ buffer }, "v"), EncodingError, "v.buffer");
     assertThrows(() => encoder.encode([view], "v"), EncodingError, "v[0]");
   });
