@@ -24,9 +24,11 @@ import { exchange, load, notify, type SharedWords, store, wait, waitAsync } from
 const AWAKE = 0;
 const ASLEEP = 1;
 
-/** Rings: wakes the owner of the bell if it sleeps. To be called after the news were published. */
-export function ring(words: SharedWords, index: number): void {
-  if (load(words, index) === ASLEEP && exchange(words, index, AWAKE) === ASLEEP) notify(words, index);
+/** Rings: wakes the owner of the bell if it sleeps; whether it did. To be called after the news were published. */
+export function ring(words: SharedWords, index: number): boolean {
+  if (load(words, index) !== ASLEEP || exchange(words, index, AWAKE) !== ASLEEP) return false;
+  notify(words, index);
+  return true;
 }
 
 /** The sleeper's side of a bell. */

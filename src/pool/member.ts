@@ -57,6 +57,7 @@ export class Member implements LaneEvents {
   fresh = 0;
   /** Chunks that have come back. */
   returned = 0;
+  #returnedAtWake = -1;
   /** When it last had nothing to do, in ms of `performance.now()`; −1: it has had nothing since it was last looked at. */
   idleSince: number = now();
   /** What the watch over `taskTimeout` last saw: how many calls had begun, and since when it was that many. */
@@ -141,7 +142,7 @@ export class Member implements LaneEvents {
   /** Sends the batch. */
   flush(): void {
     this.fresh = 0;
-    this.#lane.flush();
+    if (this.#lane.flush()) this.#returnedAtWake = this.returned;
   }
 
   onResult(slot: number, value: unknown, errors: Errors | undefined, elapsed: number, count: number): void {
@@ -196,6 +197,11 @@ export class Member implements LaneEvents {
       this.#forget(chunk);
     }
     return { started, waiting };
+  }
+
+  /** Whether it was woken and nothing has come back since: it may be not up yet. */
+  get isWaking(): boolean {
+    return this.returned === this.#returnedAtWake;
   }
 
   /** Whether it may hold another chunk. */

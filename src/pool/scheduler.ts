@@ -357,7 +357,6 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
 
   /** Work that arrives in one turn is sent together at its end. */
   request(): void {
-    if (!this.#held) this.#hold();
     hostLoop().request(this.#shift);
   }
 
@@ -367,6 +366,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     this.#watch?.start();
     if (idleTimeout !== undefined) this.#crew.reap(idleTimeout, minWorkers);
     if (this.#calls === 0) this.#rest();
+    if (!this.#held) this.#hold();
   }
 
   refuse(chunk: Chunk, error: unknown): void {

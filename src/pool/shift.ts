@@ -89,8 +89,8 @@ export class Shift implements LoopClient {
   get soon(): boolean {
     const { open } = this.#crew;
     for (let i = 0; i < open.length; i++) {
-      const { count, backlog } = open[i] as Member;
-      if (count > 0 && backlog < SOON * count) return true;
+      const { count, backlog, isWaking } = open[i] as Member;
+      if (count > 0 && backlog < SOON * count && !isWaking) return true;
     }
     return false;
   }
@@ -111,7 +111,8 @@ export class Shift implements LoopClient {
     }
     if (!some) return false;
     this.#stuck = false;
-    this.flush();
+    // Where nothing waits for room there is time for the rest after what awaited these results has run.
+    if (!this.#queue.isEmpty) this.flush();
     return true;
   }
 

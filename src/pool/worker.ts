@@ -19,7 +19,7 @@ import { nextTurn } from "../runtime/turn.ts";
 import { receive, type WorkerSide } from "../process/worker.ts";
 import type { TaskReference } from "../tasks/reference.ts";
 import { explainMissing, type ResolvedTask, resolveTask, TaskTable } from "../tasks/resolve.ts";
-import { BY_MESSAGE, CARRIER_BITS } from "../transport/lane_memory.ts";
+import { BY_MESSAGE, CARRIER_BITS, DESCRIBED } from "../transport/lane_memory.ts";
 import { APPLY, APPLY_ONE, MODE_BITS } from "../transport/lane_memory.ts";
 import { AWAITS_MESSAGE, CHUNK, LanePort } from "../transport/lane_port.ts";
 import type { InitializeMessage } from "../transport/protocol.ts";
@@ -93,8 +93,10 @@ class PoolWorker {
           this.#messages.add(message.chunks);
           return this.#pumpSoon(true);
         case "ticket":
-          this.#port?.addTicket(message.items);
+          this.#port?.addTicket(message.items, message.memories);
           return this.#pumpSoon(true);
+        case "forget":
+          return this.#port?.forget(message.ids);
         case "memory":
           this.#port?.addMemory(message);
           return this.#pumpSoon(true);
@@ -215,7 +217,7 @@ class PoolWorker {
     const measured = --known.left <= 0;
     const start = measured ? now() : 0;
     try {
-      items = (kind & CARRIER_BITS) !== BY_MESSAGE ? inbox.value() : receive(inbox.ticket());
+      items = take(inbox, kind);
       if (items instanceof Promise) {
         this.#finishLater(slot, kind, items.then((live) => this.#enterCall(kind, known.task, live)), start);
         return true;
@@ -264,7 +266,7 @@ class PoolWorker {
     const { slot, kind } = inbox;
     let items: unknown;
     try {
-      items = (kind & CARRIER_BITS) !== BY_MESSAGE ? inbox.value() : receive(inbox.ticket());
+      items = take(inbox, kind);
     } catch (error) {
       return this.#replies.send(slot, kind, failed(error), 0, 1);
     }
@@ -304,6 +306,12 @@ class PoolWorker {
       this.#show();
     });
   }
+}
+
+/** What came with a chunk, live; a promise, where the classes of its shared objects have to be loaded. */
+function take(inbox: Inbox, kind: number): unknown {
+  if ((kind & CARRIER_BITS) === BY_MESSAGE) return receive(inbox.ticket());
+  return (kind & DESCRIBED) === 0 ? inbox.value() : receive({ value: inbox.value(), handles: true });
 }
 
 const YIELD = 0;

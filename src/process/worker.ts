@@ -94,10 +94,15 @@ export function becomeWorker(birth: Birth): WorkerSide {
 /** What came with a message, live. Modules of shared objects are only loaded for the first message that has one. */
 export function receive(payload: Payload): unknown {
   if (!payload.handles) return payload.value;
-  return loadHandles().then(() => unpack(payload.value));
+  if (loaded) return unpack(payload.value);
+  return loadHandles().then(() => {
+    loaded = true;
+    return unpack(payload.value);
+  });
 }
 
 let handles: Promise<unknown> | undefined;
+let loaded = false;
 
 function loadHandles(): Promise<unknown> {
   return handles ??= import("../handle_types.ts");

@@ -8,7 +8,8 @@
  *            │ shared objects: kind + detach()                                          │ attach()
  *            │ shared memory: courier.export() ──▶ a number ──▶ courier.import() ◀───────┘
  *            ├──▶ NO_ROOM        the target is too small
- *            ├──▶ NEEDS_MESSAGE  without a courier, and the value has shared memory, or an object that only a message carries
+ *            ├──▶ NEEDS_MESSAGE  without a courier, or with one that is partial, where the value has shared memory that it does not carry, or an
+ *            │                object that only a message carries
  *            └──▶ EncodingError  it cannot cross at all, with the path of what cannot
  * ```
  *
@@ -109,8 +110,9 @@ export class Encoder {
     } catch (failure) {
       if (!(failure instanceof Stop)) throw failure;
       if (failure.reason === "room") return NO_ROOM;
-      if (failure.reason === "message" && this.#courier === undefined) return NEEDS_MESSAGE;
-      refuseFirst(value, root, this.#courier !== undefined);
+      const bytesOnly = this.#courier !== undefined && this.#courier.partial !== true;
+      if (failure.reason === "message" && !bytesOnly) return NEEDS_MESSAGE;
+      refuseFirst(value, root, bytesOnly);
       throw refusal(root, failure.what);
     } finally {
       this.#busy = before;

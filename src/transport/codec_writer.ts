@@ -29,7 +29,9 @@ import { classOf } from "./remote_error.ts";
 
 /** How shared memory travels beside bytes. */
 export interface MemoryCourier {
-  /** A number for the memory, good anywhere in the program. */
+  /** It carries some memory, and no other shared objects: what it does not carry goes by message. */
+  readonly partial?: boolean;
+  /** A number for the memory, good where it is read; −1: it does not carry that. */
   export(memory: SharedArrayBuffer | WasmMemory): number;
   /** The memory of that number; undefined: not here (yet). */
   import(id: number): SharedArrayBuffer | WasmMemory | undefined;
@@ -438,9 +440,11 @@ export class Writer extends Output {
 
   #shared(value: SharedArrayBuffer | WasmMemory, tag: number): void {
     if (this.courier === undefined) throw new Stop("message", "shared memory");
+    const id = this.courier.export(value);
+    if (id < 0) throw new Stop("message", "shared memory");
     this.byte(tag);
     this.count(this.#memories.length);
-    this.#memories.push(this.courier.export(value));
+    this.#memories.push(id);
     this.#bits |= NEEDS;
   }
 
@@ -456,7 +460,7 @@ export class Writer extends Output {
     if (!this.#kinds.includes(kind)) this.#kinds.push(kind);
     this.#bits |= NEEDS;
     // All of them live in shared memory; and detach() may set something aside, for a message that will be sent.
-    if (this.courier === undefined) throw new Stop("message", "shared memory");
+    if (this.courier === undefined || this.courier.partial) throw new Stop("message", "shared memory");
     const wire = handleCodec(kind)?.detach(value);
     this.byte(Tag.HANDLE);
     this.string(kind);

@@ -20,7 +20,7 @@ import { load, type SharedWords, store } from "../memory/atomics.ts";
 import { BriefSpin } from "../memory/brief_spin.ts";
 import { Doorbell } from "../memory/doorbell.ts";
 import { now } from "../memory/park.ts";
-import { nextTurn } from "../runtime/turn.ts";
+import { microtask, nextTurn } from "../runtime/turn.ts";
 import { CORES, hasFreeCore, HOST_BELL, HOST_WORDS, PLACES, PLACES_USED, RUNNING } from "./lane_memory.ts";
 
 /** Who has lanes. */
@@ -82,7 +82,7 @@ export class HostLoop {
     }
     if (this.#queued) return;
     this.#queued = true;
-    queueMicrotask(this.#run);
+    microtask(this.#run);
   }
 
   /** A place in the table of those who run; −1 when it is full. */
@@ -143,7 +143,7 @@ export class HostLoop {
   #again(): void {
     if (this.#clients.length === 0 || this.#queued) return;
     this.#queued = true;
-    queueMicrotask(this.#run);
+    microtask(this.#run);
   }
 
   #drain(): boolean {
@@ -153,9 +153,10 @@ export class HostLoop {
     for (let i = 0; i < clients.length; i++) {
       const client = clients[i] as LoopClient;
       if (client.drain()) some = true;
-      if (!client.expects) leaving = true;
+      else if (!client.expects) leaving = true;
     }
-    if (leaving) {
+    // Who got something stays for another round, in which it can send.
+    if (leaving && !some) {
       this.#clients = clients.filter((client) => client.looped = client.expects);
     }
     return some;

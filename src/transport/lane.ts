@@ -41,8 +41,8 @@ export interface Lane<R extends { readonly id: number }> {
     handles: boolean,
     transfer: readonly unknown[] | undefined,
   ): number;
-  /** Sends the batch. */
-  flush(): void;
+  /** Sends the batch. True: its worker slept, and was woken. */
+  flush(): boolean;
   /** Takes back a chunk: true, and it will never run; false, it has started. */
   revoke(slot: number): boolean;
   /** Whether a chunk has started, as far as that can be known. */

@@ -79,6 +79,8 @@ export const BY_MESSAGE = 8;
 /** or in the memory for large values: the record says where. */
 export const IN_ARENA = 16;
 export const CARRIER_BITS = 24;
+/** It has descriptions of shared objects in it. */
+export const DESCRIBED = 32;
 /** In the result ring: the value is the errors, or the errors and the results. */
 export const FAILED = 1;
 

@@ -8,6 +8,7 @@ import { Doorbell, ring } from "../memory/doorbell.ts";
 import { RingReader, RingWriter } from "../memory/ring.ts";
 import { decode, Encoder, NO_ROOM as TOO_LARGE } from "./codec.ts";
 import type { Errors } from "./lane.ts";
+import { type NamedMemory, ReceivedMemories } from "./lane_memories.ts";
 import * as layout from "./lane_memory.ts";
 import { OverflowReader, OverflowWriter } from "./overflow.ts";
 import type { MemoryMessage, Payload } from "./protocol.ts";
@@ -64,6 +65,7 @@ export class LanePort {
   readonly #bell: Doorbell;
   readonly #spin = new BriefSpin();
   readonly #tickets: Payload[] = [];
+  readonly #memories = new ReceivedMemories();
   readonly #overflow: OverflowWriter;
   /** Where the host's large values are; undefined before it has sent one. */
   #largeWork: OverflowReader | undefined;
@@ -92,9 +94,15 @@ export class LanePort {
     });
   }
 
-  /** A message with a value arrived. */
-  addTicket(items: Payload): void {
+  /** A message with a value arrived, and with numbers for memory in it. */
+  addTicket(items: Payload, memories: readonly NamedMemory[] | undefined): void {
+    if (memories !== undefined) this.#memories.learn(memories);
     this.#tickets.push(items);
+  }
+
+  /** Those numbers name no memory any more. */
+  forget(ids: readonly number[]): void {
+    this.#memories.forget(ids);
   }
 
   /** The memory for the host's large values has come. */
@@ -133,7 +141,7 @@ export class LanePort {
     return false;
   }
 
-  /** What came with the chunk: live, or, with a message, plain with descriptions. It is done with then. */
+  /** What came with the chunk: live, or plain with descriptions, if its kind says so. It is done with then. */
   value(): unknown {
     const scalar = this.kind & SCALAR_BITS;
     if (scalar !== 0) {
@@ -146,9 +154,9 @@ export class LanePort {
         const word = this.#at >> 2;
         const start = (this.#work.data[word + layout.EXTRA] as number) * 8;
         const end = start + (this.#work.data[word + PROLOGUE / 4] as number);
-        return decode((this.#largeWork as OverflowReader).bytesTo(end), start, end);
+        return decode((this.#largeWork as OverflowReader).bytesTo(end), start, end, this.#memories);
       }
-      return decode(this.#work.bytes, this.#at + PROLOGUE, this.#work.end);
+      return decode(this.#work.bytes, this.#at + PROLOGUE, this.#work.end, this.#memories);
     } finally {
       this.#work.advance();
     }

@@ -63,16 +63,17 @@ export class MessageLane<R extends { readonly id: number }> implements Lane<R> {
     return slot;
   }
 
-  flush(): void {
-    if (this.#outbox.length === 0) return;
+  flush(): boolean {
+    if (this.#outbox.length === 0) return false;
     const batch = this.#outbox;
     this.#outbox = [];
-    if (this.#tryPost(batch) === undefined) return;
+    if (this.#tryPost(batch) === undefined) return false;
     // One of them cannot be cloned: the others must not suffer for it.
     for (const entry of batch) {
       const error = this.#tryPost([entry]);
       if (error !== undefined) this.#onRefused(entry.chunk.slot, refusal(error, entry.chunk.mode));
     }
+    return false;
   }
 
   revoke(slot: number): boolean {

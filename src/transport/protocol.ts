@@ -4,6 +4,7 @@
  */
 import type { WasmMemory } from "../memory/wasm_memory.ts";
 import type { WorkerType } from "../runtime/adapter.ts";
+import type { NamedMemory } from "./lane_memories.ts";
 import type { LaneMemory } from "./lane_memory.ts";
 import type { WireError } from "./remote_error.ts";
 
@@ -98,6 +99,14 @@ export interface RunMessage<R> {
 export interface TicketMessage {
   readonly kind: "ticket";
   readonly items: Payload;
+  /** Memory in it that later records name by a number. */
+  readonly memories?: readonly NamedMemory[];
+}
+
+/** To a pool worker: those numbers name nothing any more. */
+export interface ForgetMessage {
+  readonly kind: "forget";
+  readonly ids: readonly number[];
 }
 
 /** Between host and pool worker: the memory for values that are too large for the ring, which its writer has made. */
@@ -113,6 +122,7 @@ export type HostMessage<R> =
   | InitializeMessage<R>
   | RunMessage<R>
   | TicketMessage
+  | ForgetMessage
   | MemoryMessage;
 
 /** From a pool worker: it is ready for chunks. */

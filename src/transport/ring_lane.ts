@@ -13,14 +13,15 @@
 import { compareExchange, load, type SharedWords, store } from "../memory/atomics.ts";
 import { ring } from "../memory/doorbell.ts";
 import { RingReader, RingWriter } from "../memory/ring.ts";
-import { decode, Encoder, NO_ROOM } from "./codec.ts";
+import { decode, Encoder, NEEDS_MESSAGE, NO_ROOM } from "./codec.ts";
 import { dropPacked, pack, type Packed } from "./handles.ts";
 import { hostLoop } from "./host_loop.ts";
 import { type Errors, FULL, type Lane, type LaneEvents, type Outgoing } from "./lane.ts";
+import { LaneCourier, SentMemories } from "./lane_memories.ts";
 import * as layout from "./lane_memory.ts";
 import { refusal } from "./message_lane.ts";
 import { OverflowReader, OverflowWriter } from "./overflow.ts";
-import type { MemoryMessage, RunMessage, TicketMessage } from "./protocol.ts";
+import type { ForgetMessage, MemoryMessage, RunMessage, TicketMessage } from "./protocol.ts";
 import {
   type Floats,
   floatsOf,
@@ -50,8 +51,12 @@ const MOST_NUMBERS = 4096;
 /** The least room for a value that is worth trying. */
 const LEAST = 48;
 
-/** One encoder for all lanes: it is used up before anything else can run. */
-const encoder = new Encoder();
+/** What a lane says by message. */
+type Message<R> = RunMessage<R> | TicketMessage | ForgetMessage | MemoryMessage;
+
+/** One encoder for all lanes. A getter of a value may have another lane use it in between. */
+const courier = new LaneCourier();
+const encoder = new Encoder(courier);
 
 /** A lane in shared memory. */
 export class RingLane<R extends { readonly id: number }> implements Lane<R> {
@@ -62,7 +67,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   readonly #results: RingReader;
   readonly #workFloats: Floats;
   readonly #resultFloats: Floats;
-  readonly #post: (message: RunMessage<R> | TicketMessage | MemoryMessage, transfer?: readonly unknown[]) => void;
+  readonly #post: (message: Message<R>, transfer?: readonly unknown[]) => void;
   readonly #events: LaneEvents;
   readonly #known = new Set<number>();
   /** The number of the reference that was sent last: most chunks have the same. */
@@ -72,6 +77,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   readonly #laps: number[] = [];
   readonly #positions: number[] = [];
   readonly #overflow: OverflowWriter;
+  readonly #memories: SentMemories;
   /** Where the worker's large results are; undefined before it has sent one. */
   #largeResults: OverflowReader | undefined;
   /** A result is there whose memory is still on its way, by message. */
@@ -91,7 +97,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
    * @param events told what came back
    */
   constructor(
-    post: (message: RunMessage<R> | TicketMessage | MemoryMessage, transfer?: readonly unknown[]) => void,
+    post: (message: Message<R>, transfer?: readonly unknown[]) => void,
     events: LaneEvents,
   ) {
     const loop = hostLoop();
@@ -104,6 +110,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     this.#resultFloats = floatsOf(results);
     this.#post = post;
     this.#events = events;
+    this.#memories = new SentMemories((ids) => post({ kind: "forget", ids }));
     this.#overflow = new OverflowWriter(this.#work, (memory) => post({ kind: "memory", memory }));
   }
 
@@ -136,7 +143,8 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     let kind = 0;
     let end = -1;
     if (handles) {
-      // With descriptions of shared objects: only a message carries those.
+      kind = modeBits(mode) | layout.DESCRIBED;
+      if (transfer === undefined || transfer.length === 0) end = this.#encode(value, rootOf(mode), at);
     } else if (mode === "apply" && transfer === undefined && (value as readonly unknown[]).length === 1) {
       const only = (value as readonly unknown[])[0];
       const scalar = writeScalar(words, this.#workFloats, word, only);
@@ -147,7 +155,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
         end = this.#encode(only, "args[0]", at);
       }
     } else if (transfer === undefined || transfer.length === 0) {
-      kind = mode === "apply" ? layout.APPLY : mode === "map" ? layout.MAP : layout.STARMAP;
+      kind = modeBits(mode);
       const bits = numbers === undefined
         ? 0
         : Array.isArray(numbers)
@@ -155,16 +163,18 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
         : writeView(words, this.#workFloats, word, numbers as NumberView);
       kind |= bits;
       if (bits !== 0) end = at + numbersEnd(bits, (numbers as ArrayLike<unknown>).length);
-      else end = this.#encode(value, mode === "apply" ? "args" : "items", at);
+      else end = this.#encode(value, rootOf(mode), at);
     }
     const slot = this.#free.length > 0 ? this.#free.pop() as number : this.#laps.length;
     if (end === LARGE) {
       kind |= layout.IN_ARENA;
       end = at + PROLOGUE + 8;
     } else if (end < 0) {
-      kind = (mode === "apply" ? layout.APPLY : mode === "map" ? layout.MAP : layout.STARMAP) | layout.BY_MESSAGE;
+      kind = modeBits(mode) | layout.BY_MESSAGE;
       end = at + PROLOGUE;
       if (!this.#sendByMessage(slot, mode, value, handles, transfer)) return slot;
+    } else if ((kind & SCALAR_BITS) === 0) {
+      this.#memories.use(slot);
     }
     if (chunk.keepGoing) kind |= layout.KEEP_GOING;
     this.#laps[slot] = work.lap;
@@ -176,10 +186,10 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     return slot;
   }
 
-  flush(): void {
-    if (!this.#work.publish() && !this.#unrung) return;
+  flush(): boolean {
+    if (!this.#work.publish() && !this.#unrung) return false;
     this.#unrung = false;
-    ring(this.#words, layout.BELL);
+    return ring(this.#words, layout.BELL);
   }
 
   /** Shows the batch to the worker, if it is awake; {@linkcode flush} must follow in this turn. */
@@ -193,6 +203,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     if (lap === REFUSED || this.#work.isReleased(lap, position)) return false;
     if (compareExchange(this.#work.data, this.#work.wordOf(position) + CLAIM, OPEN, REVOKED) !== OPEN) return false;
     this.#drop(slot);
+    this.#memories.takeBack(slot);
     this.#free.push(slot);
     return true;
   }
@@ -207,6 +218,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
 
   settle(slot: number): void {
     this.#drop(slot);
+    this.#memories.settle(slot);
     this.#free.push(slot);
   }
 
@@ -298,7 +310,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     let items: Packed;
     this.#encoding = true;
     try {
-      items = handles ? { value, handles } : pack(value, mode === "apply" ? "args" : "items");
+      items = handles ? { value, handles } : pack(value, rootOf(mode));
     } catch (error) {
       this.#free.push(slot);
       throw error;
@@ -306,7 +318,12 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
       this.#encoding = false;
     }
     try {
-      this.#post({ kind: "ticket", items }, transfer);
+      const memories = transfer === undefined ? this.#memories.news() : undefined;
+      if (memories === undefined) this.#post({ kind: "ticket", items }, transfer);
+      else {
+        this.#post({ kind: "ticket", items, memories });
+        this.#memories.tell(slot, memories);
+      }
       if (items.handles && !handles) this.#posted.set(slot, items);
     } catch (error) {
       if (!handles) dropPacked(items);
@@ -320,21 +337,29 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   #encode(value: unknown, root: string, at: number): number {
     const work = this.#work;
     const body = at + PROLOGUE;
+    const before = courier.lane;
+    const memories = courier.lane = this.#memories;
+    memories.begin();
     this.#encoding = true;
     try {
       let end = encoder.encodeInto(value, root, work.bytes, body, work.end);
+      if (memories.missed) return NEEDS_MESSAGE;
       if (end >= 0) {
         this.#learn(end - body);
         return end;
       }
       if (end !== NO_ROOM) return end;
+      memories.begin();
       end = this.#overflow.write(encoder, value, root);
       if (end < 0) return end;
+      // The room there is given back when this record is released.
+      if (memories.missed) return NEEDS_MESSAGE;
       work.data[(at >> 2) + layout.EXTRA] = this.#overflow.at;
       work.data[body >> 2] = end;
       return LARGE;
     } finally {
       this.#encoding = false;
+      courier.lane = before;
     }
   }
 
@@ -363,6 +388,15 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     this.#known.add(reference.id);
     this.#post({ kind: "run", references: [reference], chunks: [] });
   }
+}
+
+function modeBits(mode: "apply" | "map" | "starmap"): number {
+  return mode === "apply" ? layout.APPLY : mode === "map" ? layout.MAP : layout.STARMAP;
+}
+
+/** How a value is called in errors. */
+function rootOf(mode: "apply" | "map" | "starmap"): string {
+  return mode === "apply" ? "args" : "items";
 }
 
 /** The items of a map, if they may go as mere numbers: they are given to the function one by one. */
