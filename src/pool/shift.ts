@@ -111,8 +111,8 @@ export class Shift implements LoopClient {
     }
     if (!some) return false;
     this.#stuck = false;
-    // Where nothing waits for room there is time for the rest after what awaited these results has run.
-    if (!this.#queue.isEmpty) this.flush();
+    // Where nothing waits there is time for the rest after what awaited these results has run.
+    if (!this.#queue.isEmpty || this.#placement.unbalanced() !== undefined) this.flush();
     return true;
   }
 
