@@ -3,14 +3,17 @@
  * @module
  */
 import { birth } from "./process/current.ts";
+import { runtime } from "./runtime/current.ts";
 import { runProcess } from "./process/child.ts";
 import { becomeWorker } from "./process/worker.ts";
 import { runPoolWorker } from "./pool/worker.ts";
 
-const own = birth();
-if (own === undefined) {
-  throw new Error("worker_main is the entry of the workers of @manycore/multiprocessing; it does nothing by itself.");
-}
-const side = becomeWorker(own);
-if (own.role === "pool") runPoolWorker(side);
-else runProcess(side);
+runtime.whenBorn(() => {
+  const own = birth();
+  if (own === undefined) {
+    throw new Error("worker_main is the entry of the workers of @manycore/multiprocessing; it does nothing by itself.");
+  }
+  const side = becomeWorker(own);
+  if (own.role === "pool") runPoolWorker(side);
+  else runProcess(side);
+});

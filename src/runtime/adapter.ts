@@ -122,6 +122,11 @@ export interface RuntimeAdapter {
   isMainThread(): boolean;
   /** Starts a worker. */
   spawn(type: WorkerType, options: SpawnOptions, events: WorkerEvents): WorkerHandle;
+  /**
+   * For the entry module of workers: calls back when {@linkcode RuntimeAdapter.birth} knows; at once, except in Bun's threads,
+   * where it has to be called while the entry module is evaluated and nothing has been awaited yet.
+   */
+  whenBorn(callback: () => void): void;
   /** In a worker that was made by {@linkcode RuntimeAdapter.spawn}: its birth data; elsewhere undefined. */
   birth(): unknown;
   /** In such a worker: the way to its parent. */

@@ -4,10 +4,9 @@
  * in the web's way: Deno's `parentPort.on("message")` walks every typed array element by element (1 MB takes 50 ms).
  * @module
  */
-import { isMainThread, parentPort as port } from "node:worker_threads";
 import { UnsupportedRuntimeError } from "../errors.ts";
 import type { ParentPort, Permissions, RuntimeAdapter } from "./adapter.ts";
-import { fs, process, timers, url } from "./builtins.ts";
+import { fs, process, threads, timers, url } from "./builtins.ts";
 import { availableCpus, hasOneCore } from "./host.ts";
 import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
 import { spawnThread, threadBirth } from "./worker_threads.ts";
@@ -58,9 +57,10 @@ function exitOnce(): void {
 function threadParentPort(): ParentPort {
   exitOnce();
   const scope = globalThis as unknown as MessageScope;
+  const port = threads().parentPort as { postMessage(message: unknown, transfer: never): void };
   let listener: ((event: { readonly data: unknown }) => void) | undefined;
   return {
-    postMessage: (message, transfer) => (port as NonNullable<typeof port>).postMessage(message, transfer as never),
+    postMessage: (message, transfer) => port.postMessage(message, transfer as never),
     listen(handler) {
       listener = (event) => handler(event.data);
       scope.addEventListener("message", listener);
@@ -127,13 +127,14 @@ export const deno: RuntimeAdapter = {
   },
   // In a web worker that the user made, Deno says that it is the main thread.
   spinLoads: 2000,
-  isMainThread: () => isMainThread && !("DedicatedWorkerGlobalScope" in globalThis),
+  isMainThread: () => threads().isMainThread && !("DedicatedWorkerGlobalScope" in globalThis),
   spawn(type, options, events) {
     if (type === "thread") return spawnThread(options, events, localEntry(options.entry));
     assertMayRun();
     return spawnProcess(options, events, () => denoArguments(options.permissions));
   },
-  birth: () => isMainThread ? processBirth() : threadBirth(),
+  whenBorn: (callback) => callback(),
+  birth: () => threads().isMainThread ? processBirth() : threadBirth(),
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
   enterUserCode(callback) {
     immediately ??= timers().setImmediate;

@@ -2,9 +2,8 @@
  * Node 20 and later.
  * @module
  */
-import { isMainThread } from "node:worker_threads";
 import type { RuntimeAdapter } from "./adapter.ts";
-import { process } from "./builtins.ts";
+import { process, threads } from "./builtins.ts";
 import { availableCpus, hasOneCore, moduleUrlOfPath, programPath, readTextFile } from "./host.ts";
 import { isProcessWorker, processBirth, processParentPort, spawnProcess } from "./os_process.ts";
 import { spawnThread, threadBirth, threadParentPort } from "./worker_threads.ts";
@@ -21,10 +20,11 @@ export const node: RuntimeAdapter = {
     permissions: false,
   },
   spinLoads: 2000,
-  isMainThread: () => isMainThread,
+  isMainThread: () => threads().isMainThread,
   spawn: (type, options, events) =>
     type === "thread" ? spawnThread(options, events) : spawnProcess(options, events, () => [...process.execArgv]),
-  birth: () => isMainThread ? processBirth() : threadBirth(),
+  whenBorn: (callback) => callback(),
+  birth: () => threads().isMainThread ? processBirth() : threadBirth(),
   parentPort: () => isProcessWorker() ? processParentPort() : threadParentPort(),
   enterUserCode: (callback) => callback(),
   cpuCount: () => availableCpus(),

@@ -5,7 +5,7 @@
  * program alive.
  * @module
  */
-import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
+import { threads } from "./builtins.ts";
 
 /** One end of a channel. */
 export interface Port {
@@ -17,11 +17,11 @@ export interface Port {
 
 /** Makes two ports that are each other's ends. */
 export function makePorts(): { readonly near: Port; readonly far: Port } {
-  const { port1, port2 } = new MessageChannel();
+  const { port1, port2 } = new (threads().MessageChannel)();
   return { near: port1 as unknown as Port, far: port2 as unknown as Port };
 }
 
 /** The oldest message that has arrived at a port, in a wrapper; undefined when there is none. */
 export function takeMessage(port: Port): { readonly message: unknown } | undefined {
-  return receiveMessageOnPort(port as never) as { readonly message: unknown } | undefined;
+  return threads().receiveMessageOnPort(port as never) as { readonly message: unknown } | undefined;
 }

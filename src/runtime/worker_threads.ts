@@ -2,8 +2,8 @@
  * Threads through `node:worker_threads`, for Node and Deno.
  * @module
  */
-import { parentPort as port, Worker, workerData } from "node:worker_threads";
 import type { ExitReport, ParentPort, SpawnOptions, WorkerEvents, WorkerHandle } from "./adapter.ts";
+import { threads } from "./builtins.ts";
 
 const BIRTH = "@manycore/birth";
 
@@ -13,13 +13,13 @@ export function wrapBirth(birth: unknown): unknown {
 }
 
 /** The birth data of this thread, if it is one of ours. */
-export function threadBirth(data: unknown = workerData): unknown {
+export function threadBirth(data: unknown = threads().workerData): unknown {
   return typeof data === "object" && data !== null ? (data as Record<string, unknown>)[BIRTH] : undefined;
 }
 
 /** Starts a thread. */
 export function spawnThread(options: SpawnOptions, events: WorkerEvents, entry: URL = options.entry): WorkerHandle {
-  const worker = new Worker(entry, {
+  const worker = new (threads().Worker)(entry, {
     workerData: wrapBirth(options.birth),
     ...(options.transfer === undefined ? {} : { transferList: [...options.transfer] as never }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
@@ -47,7 +47,7 @@ export function spawnThread(options: SpawnOptions, events: WorkerEvents, entry: 
 
 /** The way from a Node thread to its parent. */
 export function threadParentPort(): ParentPort {
-  const parent = port as NonNullable<typeof port>;
+  const parent = threads().parentPort as Exclude<ReturnType<typeof threads>["parentPort"], null>;
   let current: ((message: unknown) => void) | undefined;
   return {
     postMessage: (message, transfer) => parent.postMessage(message, transfer as never),
@@ -73,6 +73,7 @@ export function unreadable(cause: unknown): Error {
   );
 }
 
-function failUnreadable(cause: unknown): never {
+/** Ends a worker by an error, because a message to it cannot be read. */
+export function failUnreadable(cause: unknown): never {
   throw unreadable(cause);
 }
