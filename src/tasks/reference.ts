@@ -30,7 +30,13 @@ export type TaskReference =
       readonly source: string;
     }
     | { readonly kind: "export"; readonly module: string }
-    | { readonly kind: "function"; readonly source: string; readonly modules: readonly string[] }
+    | {
+      readonly kind: "function";
+      readonly source: string;
+      readonly modules: readonly string[];
+      /** Whether another function with the same name and text was given before: at most one of them is an export. */
+      readonly second?: boolean;
+    }
   );
 
 /** Any function that can be a task. */
@@ -191,6 +197,13 @@ export function referenceOf(fn: unknown, what: string): TaskReference {
   if (reference === undefined) {
     reference = numbered({ kind: "function", name: fn.name, source, modules });
     bySource.set(key, reference);
+  } else if (modules.length > 0) {
+    // Where they are no exports it makes no difference: what is compiled from the same text does the same.
+    reference = bySource.get(`second ${key}`);
+    if (reference === undefined) {
+      reference = numbered({ kind: "function", name: fn.name, source, modules, second: true });
+      bySource.set(`second ${key}`, reference);
+    }
   }
   references.set(fn, reference);
   return reference;

@@ -117,34 +117,71 @@ async function exportedFunction(reference: TaskReference & { kind: "export" }): 
 /**
  * Looks where the module that called us has the function from, by its import statements, then among the exports of that
  * module and of the main module. A function that was imported needs no main guard where it is used.
+ *
+ * All of them are asked, and not the first that has a match: two modules may have a function of the same name and text, and the wrong
+ * one would give wrong results without a word. What is handed on by `export … from` is one function.
  */
 async function findExport(reference: TaskReference & { kind: "function" }): Promise<TaskFunction | undefined> {
-  const imported = reference.modules.flatMap((module) => importsOf(module, reference.name));
-  for (const module of new Set([...imported, ...reference.modules])) {
-    const exports = await load(module, reference.name);
-    const matches = new Set<TaskFunction>();
-    // CommonJS modules have what they export in `default` as well.
-    for (const from of [exports, exports["default"]]) {
-      if (typeof from !== "object" || from === null) continue;
-      for (const [key, value] of Object.entries(from)) {
-        if (typeof value !== "function" || Function.prototype.toString.call(value) !== reference.source) continue;
-        if (value.name === reference.name && (key === reference.name || key === "default")) {
-          matches.add(value as TaskFunction);
-        }
-      }
-    }
-    if (matches.size === 1) {
-      assertNotMade(module, reference.name);
-      return [...matches][0];
-    }
-    if (matches.size > 1) {
-      throw new TaskResolutionError(
-        `${displayUrl(module)} exports ${matches.size} functions named ${reference.name} with the same source text: ` +
-          `name the one you mean with task(import.meta, ${reference.name}).`,
-      );
+  const { name, modules } = reference;
+  const found = new Map<TaskFunction, string>();
+  const imported = new Set(modules.flatMap((module) => importsOf(module, name)));
+  for (const module of new Set([...imported, ...modules])) {
+    // To load one more module is not free, and it may lack a main guard.
+    if (found.size > 0 && !mayHave(module, name, imported.has(module))) continue;
+    const exports = await load(module, name);
+    for (const fn of exportsLike(reference, exports)) if (!found.has(fn)) found.set(fn, module);
+  }
+  const [match] = found;
+  if (match === undefined) return undefined;
+  if (found.size > 1 || reference.second === true) refuseTwins(found, name);
+  const [fn, module] = match;
+  assertNotMade(module, name);
+  return fn;
+}
+
+/** The exports of a module that have the name and the text of a function. */
+function exportsLike(
+  { name, source }: TaskReference & { kind: "function" },
+  exports: Record<string, unknown>,
+): Set<TaskFunction> {
+  const matches = new Set<TaskFunction>();
+  // CommonJS modules have what they export in `default` as well.
+  for (const from of [exports, exports["default"]]) {
+    if (typeof from !== "object" || from === null) continue;
+    for (const [key, value] of Object.entries(from)) {
+      if (typeof value !== "function" || Function.prototype.toString.call(value) !== source) continue;
+      if (value.name === name && (key === name || key === "default")) matches.add(value as TaskFunction);
     }
   }
-  return undefined;
+  return matches;
+}
+
+/** Whether the text of a module says that it may export a function of that name: one that it imports itself is another module's. */
+function mayHave(module: string, name: string, imported: boolean): boolean {
+  const text = moduleText(module);
+  if (text === undefined || !/^[\w$]+$/.test(name)) return true;
+  const escaped = name.replaceAll("$", "\\$");
+  if (imported) return new RegExp(`(?<![\\w$])${escaped}(?![\\w$])|\\bexport\\s*\\*`).test(text);
+  const declared =
+    `^(?:export\\s+(?:default\\s+)?)?(?:async\\s+)?(?:function|class|const|let|var)\\s+${escaped}(?![\\w$])`;
+  return new RegExp(declared, "m").test(text);
+}
+
+/** @throws {TaskResolutionError} always: it cannot be seen which one was meant. */
+function refuseTwins(found: ReadonlyMap<TaskFunction, string>, name: string): never {
+  const modules = [...new Set(found.values())].map(displayUrl);
+  const where = modules.length > 1
+    ? `${modules.slice(0, -1).join(", ")} and ${
+      modules.at(-1)
+    } each export a function named ${name} with the same source text`
+    : found.size > 1
+    ? `${modules[0]} exports ${found.size} functions named ${name} with the same source text`
+    : `${
+      modules[0]
+    } exports a function named ${name}, and another one with the same name and source text was given to a pool too`;
+  throw new TaskResolutionError(
+    `${where}: name the one you mean with task(import.meta, ${name}), in the module that defines it.`,
+  );
 }
 
 /**

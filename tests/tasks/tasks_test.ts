@@ -6,6 +6,7 @@ import { BootstrapError, isMain, Pool, remote, task, TaskResolutionError } from 
 import * as named from "../fixtures/named_tasks.ts";
 import * as plain from "../fixtures/plain_exports.ts";
 import * as remotes from "../fixtures/caller_of_remote.ts";
+import * as twins from "../fixtures/twin_callers.ts";
 import { loaded } from "../fixtures/slow_and_shared.ts";
 import { finish, withPool } from "../kit/pools.ts";
 import { sharedWords } from "../kit/signal_box.ts";
@@ -162,6 +163,27 @@ describe("a plain exported function", () => {
         if (result instanceof TaskResolutionError) continue;
         assertEquals(result, [10 + k], name);
       }
+    }));
+
+  it("whose name and text another module has too is refused, with both modules and the mend: it is never the wrong one", () =>
+    withPool(1, {}, async (pool) => {
+      for (const [name, [fn]] of Object.entries(twins.functions)) {
+        const error = await failureOf(twins.applyWith(pool, fn, 10), TaskResolutionError);
+        assertMatch(error.message, /twin_a\.\w+ and .*twin_b\.\w+ /, name);
+        assertMatch(error.message, /task\(import\.meta, addStep\)/, name);
+      }
+    }));
+
+  it("that one module hands on from another is the same function, and is found", () =>
+    withPool(1, {}, async (pool) => {
+      for (const fn of twins.shared) assertEquals(await twins.applyWith(pool, fn, 10), 11);
+    }));
+
+  it("and one that looks the same are not mixed up when both are given: the second is refused", () =>
+    withPool(1, {}, async (pool) => {
+      assertEquals(await twins.applyWith(pool, twins.exportedTwin(), 10), 11);
+      const error = await failureOf(twins.applyWith(pool, twins.otherTwin(), 10), TaskResolutionError);
+      assertMatch(error.message, /task\(import\.meta, twin\)/);
     }));
 
   it("of a CommonJS module is found as well", () =>
