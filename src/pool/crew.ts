@@ -10,12 +10,23 @@ import type { Member } from "./member.ts";
 /** How long a worker that was told to end may take, in ms. */
 const STOP_GRACE = 2000;
 
+/**
+ * Where making a worker blocks (Deno: 20 ms), the next one waits for that long, in ms, as long as those that were made are enough
+ * for the calls that there are: a first result would come when all workers are made, instead of when one is up.
+ */
+const SPAWN_PATIENCE = 40;
+
+/** From the moment that a worker is up until the next one is made, in ms: its first result comes through before that. */
+const SPAWN_PAUSE = 2;
+
 /** What the crew asks its scheduler. */
 export interface CrewOwner {
   /** Makes a worker; undefined: it could not be made. */
   makeMember(): Member | undefined;
   /** How many workers there is use for. */
   wanted(): number;
+  /** How many of them have something to do: calls wait for them, or run. */
+  needed(): number;
   /** New workers take work. */
   onSpawned(): void;
 }
@@ -27,7 +38,10 @@ export class Crew {
   /** Those that take work. */
   open: Member[] = [];
   readonly #owner: CrewOwner;
-  #spawning = false;
+  /** Where workers are made one in a turn: the timer of the next one. */
+  #spawning: BackgroundTimer | undefined;
+  /** That one is not needed yet. */
+  #patient = false;
   #held = false;
   #reaper: BackgroundTimer | undefined;
 
@@ -50,7 +64,10 @@ export class Crew {
 
   /** Starts as many as there is use for. */
   spawnMissing(): void {
-    if (this.#spawning) return;
+    if (this.#spawning !== undefined) {
+      if (this.#patient && this.#owner.needed() > this.open.length) this.#spawnLater(0, false);
+      return;
+    }
     while (this.open.length < this.#owner.wanted()) {
       const member = this.#owner.makeMember();
       if (member === undefined) return;
@@ -59,15 +76,27 @@ export class Crew {
       this.refresh();
       if (runtime.capabilities.blocksToSpawn && this.open.length < this.#owner.wanted()) {
         // One in a turn, so that the event loop runs in between.
-        this.#spawning = true;
-        backgroundTimer(() => {
-          this.#spawning = false;
-          this.spawnMissing();
-          this.#owner.onSpawned();
-        }, 0);
-        return;
+        return this.#spawnLater(0, false);
       }
     }
+  }
+
+  /** A worker has started. */
+  isUp(): void {
+    if (this.#patient) this.#spawnLater(SPAWN_PAUSE, false);
+  }
+
+  #spawnLater(ms: number, patient: boolean): void {
+    this.#spawning?.clear();
+    this.#patient = patient;
+    this.#spawning = backgroundTimer(() => {
+      const needed = this.#owner.needed();
+      if (ms === 0 && needed > 0 && needed <= this.open.length) return this.#spawnLater(SPAWN_PATIENCE, true);
+      this.#spawning = undefined;
+      this.#patient = false;
+      this.spawnMissing();
+      this.#owner.onSpawned();
+    }, ms);
   }
 
   /** Keeps the program alive while the workers live, or not. */
@@ -113,5 +142,6 @@ export class Crew {
   /** Nothing is left to do. */
   end(): void {
     this.#reaper?.clear();
+    this.#spawning?.clear();
   }
 }

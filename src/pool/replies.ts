@@ -20,6 +20,11 @@ import { failed, type Outcome } from "./calls.ts";
 export interface Replies {
   /** Takes the outcome of a chunk. `kind`: its bits. `elapsed`: how long `count` calls like it took, in ms; 0: not measured. */
   send(slot: number, kind: number, outcome: Outcome, elapsed: number, count: number): void;
+  /**
+   * Shows the host what was taken, as far as there is room: the next call may take long, or never end. True: the host slept, and was
+   * woken, so that some time has passed.
+   */
+  show(): boolean;
   /** Sends what was taken; false when there is no room for all of it, and then nothing more should be started. */
   flush(): boolean;
   /** At the exit: sends what was taken, whatever that takes. */
@@ -67,6 +72,10 @@ export class RingReplies implements Replies {
     this.send(slot, kind, { value, errors: undefined }, elapsed, 1);
   }
 
+  show(): boolean {
+    return this.#port.show();
+  }
+
   flush(): boolean {
     const backlog = this.#backlog;
     if (backlog.length > 0 && !this.#port.isFull) {
@@ -112,7 +121,7 @@ export class RingReplies implements Replies {
   }
 }
 
-/** By messages, each with all results of one turn. */
+/** By messages. */
 export class MessageReplies implements Replies {
   readonly #post: Post;
   #outbox: WireResult[] = [];
@@ -125,6 +134,11 @@ export class MessageReplies implements Replies {
   send(slot: number, kind: number, outcome: Outcome, elapsed: number, count: number): void {
     if (isMoved(outcome.value, !isOne(kind))) return postAlone(this.#post, slot, kind, outcome, elapsed, count);
     this.#outbox.push(packed(slot, kind, outcome, elapsed, count));
+  }
+
+  show(): boolean {
+    this.flush();
+    return true;
   }
 
   flush(): boolean {

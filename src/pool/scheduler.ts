@@ -207,12 +207,16 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   /** As many workers as there is use for: the minimum, and one for each waiting call up to the maximum. */
   wanted(): number {
     if (this.#state === "stopping" || this.#state === "stopped" || this.#broken !== undefined) return 0;
-    const { workers, minWorkers, concurrency } = this.#options;
+    const { workers, minWorkers } = this.#options;
     if (this.#state === "open" && this.#crew.open.length >= workers) return workers;
+    return this.#state === "closed" ? this.needed() : Math.max(minWorkers, this.needed());
+  }
+
+  needed(): number {
+    const { workers, concurrency } = this.#options;
     let calls = this.#queue.callsUpTo(workers * concurrency);
     for (const member of this.#crew.open) calls += member.count;
-    const needed = Math.min(workers, Math.ceil(calls / concurrency));
-    return this.#state === "closed" ? needed : Math.max(minWorkers, needed);
+    return Math.min(workers, Math.ceil(calls / concurrency));
   }
 
   /** Starts a worker. */
@@ -235,6 +239,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
         this.#deathsBeforeReady = 0;
         if (member.state === "starting") member.state = "serving";
         member.seenAt = now();
+        this.#crew.isUp();
         // It may take what was given to others while it started.
         this.request();
         break;

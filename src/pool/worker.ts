@@ -8,8 +8,8 @@
  * ```
  *
  * The pump runs in one go while there is work, and lets the event loop turn every {@linkcode TURN} ms, for the timers and sockets
- * of user code. Results are shown to the host when there is nothing more to do, after every few, before work that may take long,
- * and at the exit, so that work that is done is not lost when a later task ends the worker.
+ * of user code. Every result is shown to the host before the next call begins: nobody knows how long that will take, or whether
+ * it ends the worker. That costs one store and one look at the host's bell.
  * @module
  */
 import { now } from "../memory/park.ts";
@@ -31,12 +31,14 @@ import { MessageReplies, type Replies, RingReplies } from "./replies.ts";
 /** How long the worker may keep its event loop from turning between two chunks, in ms. */
 const TURN = 4;
 
-/** A chunk that takes longer, in ms, is long: it is measured each time, and results are shown before it. */
+/** A chunk that takes longer, in ms, is long: it is measured each time. */
 const LONG = 0.02;
 
-/** Of short chunks, one in so many is measured, and the results of so many are shown together. */
-const MEASURE_ONE_IN = 32;
-const SHOW_EVERY = 16;
+/** Of short chunks one in so many is measured: a look at the clock takes as long as a third of the rest. */
+const MEASURE_ONE_IN = 16;
+
+/** After so many results the host gets the room of what was read. */
+const RELEASE_EVERY = 16;
 
 /** A function, and how its chunks are measured. */
 interface Known {
@@ -70,7 +72,7 @@ class PoolWorker {
   #flushing = false;
   #known: Known | undefined;
   readonly #allKnown = new Map<number, Known>();
-  #unseen = 0;
+  #unreleased = 0;
   #empties = 0;
   #turnEnd = 0;
   readonly #enter = (): void => {
@@ -157,7 +159,7 @@ class PoolWorker {
     this.#pumping = true;
     const inbox = this.#inbox;
     inbox.wake();
-    const blocked = this.#show() ? this.#runAll(inbox) : BLOCKED;
+    const blocked = this.#flush() ? this.#runAll(inbox) : BLOCKED;
     this.#pumping = false;
     if (blocked === YIELD || !inbox.sleep(blocked === NO_WORK)) this.#pumpNextTurn();
   }
@@ -168,7 +170,7 @@ class PoolWorker {
       while (this.#running < this.#concurrency) {
         const found = inbox.look();
         if (found !== CHUNK) {
-          if (!this.#show() || found === AWAITS_MESSAGE) return BLOCKED;
+          if (!this.#flush() || found === AWAITS_MESSAGE) return BLOCKED;
           if ((++this.#empties & 15) === 0 && now() > this.#turnEnd) return YIELD;
           if (!inbox.spin()) return NO_WORK;
           continue;
@@ -177,21 +179,21 @@ class PoolWorker {
         if (known === undefined) {
           // Its reference is in a message that has not arrived, or it is still being looked for.
           const task = this.#tasks.find(inbox.task);
-          if (task === undefined) return this.#show(), BLOCKED;
+          if (task === undefined) return this.#flush(), BLOCKED;
           if (inbox.claim()) this.#startAsync(inbox, task);
           continue;
         }
         if (!inbox.claim()) continue;
-        if (!this.#start(inbox, known)) return this.#show() ? YIELD : BLOCKED;
+        if (!this.#start(inbox, known)) return this.#flush() ? YIELD : BLOCKED;
       }
-      this.#show();
+      this.#flush();
       return BLOCKED;
     }
   }
 
-  /** Shows the host what is done; false when it has no room for it. */
-  #show(): boolean {
-    this.#unseen = 0;
+  /** Shows the host what is done, and gives it the room of what was read; false when it has no room itself. */
+  #flush(): boolean {
+    this.#unreleased = 0;
     return this.#replies.flush();
   }
 
@@ -204,15 +206,12 @@ class PoolWorker {
       if (task === undefined || task instanceof Promise) return undefined;
       this.#allKnown.set(id, known = { id, task, every: 1, left: 1 });
     }
-    // What was done of another function is shown: how long this one takes may be another matter.
-    if (this.#unseen > 0) this.#show();
     return this.#known = known;
   }
 
   /** Runs a chunk that was claimed. False: it is time to let the event loop turn, or there is no room for results. */
   #start(inbox: Inbox, known: Known): boolean {
     const { slot, kind } = inbox;
-    if (known.every === 1 && this.#unseen > 0) this.#show();
     let items: unknown;
     const measured = --known.left <= 0;
     const start = measured ? now() : 0;
@@ -257,7 +256,12 @@ class PoolWorker {
     const count = mode === APPLY_ONE || mode === APPLY ? 1 : (items as ArrayLike<unknown>).length;
     if (outcome === undefined) (ring as RingReplies).sendValue(slot, kind, value, elapsed);
     else this.#replies.send(slot, kind, outcome, elapsed, count);
-    if (++this.#unseen >= SHOW_EVERY || known.every === 1) inTime = this.#show() && inTime;
+    if (this.#replies.show() && !measured) {
+      // The host had fallen asleep over it: this one was long, or the one before.
+      known.left = 1;
+      inTime = now() < this.#turnEnd;
+    }
+    if (++this.#unreleased >= RELEASE_EVERY) inTime = this.#flush() && inTime;
     return inTime;
   }
 
@@ -292,18 +296,18 @@ class PoolWorker {
       const { value } = settled;
       const count = (kind & MODE_BITS) % 3 !== 0 && Array.isArray(value) ? value.length : 1;
       this.#replies.send(slot, kind, settled, start === 0 ? 0 : now() - start, count);
-      this.#showSoon();
-      this.#pumpSoon(false);
+      this.#flushSoon();
     });
   }
 
-  /** While tasks await, theirs and those that are done go together at the end of the turn. */
-  #showSoon(): void {
+  /** While tasks await, theirs and those that are done go together at the end of the turn; and only then the next ones begin. */
+  #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
     queueMicrotask(() => {
       this.#flushing = false;
-      this.#show();
+      this.#flush();
+      this.#pumpSoon(false);
     });
   }
 }

@@ -235,6 +235,11 @@ export class LanePort {
     return SENT;
   }
 
+  /** Shows the host what was sent; true: it slept, and was woken. {@linkcode flush} must follow at some time. */
+  show(): boolean {
+    return this.#results.publish() && ring(this.#host, layout.HOST_BELL);
+  }
+
   /** Shows the host what was sent, and gives it the room of what was read. */
   flush(): void {
     if (this.#work.release() && load(this.#words, layout.HOST_WAITS) === 1) {
