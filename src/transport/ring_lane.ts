@@ -85,7 +85,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   #hungry = false;
   /** What went by message and has shared objects in it, by slot: it may never be received. */
   readonly #posted = new Map<number, Packed>();
-  /** A value is being encoded where the next record will be. Its getters are user code, and may send something themselves: it waits. */
+  /** A value is being encoded where the next record will be, or cloned. Its getters are user code, and may send something themselves: it waits. */
   #encoding = false;
   /** Something was published, and the worker was not rung for it. */
   #unrung = false;
@@ -115,8 +115,9 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   }
 
   get hasRoom(): boolean {
-    return !this.#encoding && this.#work.reserve(PROLOGUE + this.#typical) >= 0 ||
-      this.#waitForRoom(PROLOGUE + this.#typical);
+    if (this.#encoding) return false;
+    const wanted = PROLOGUE + this.#typical;
+    return this.#work.reserve(wanted) >= 0 || this.#waitForRoom(wanted);
   }
 
   /** Whether it found no room, and is rung when there is some. */
@@ -308,14 +309,14 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
   ): boolean {
     this.#laps[slot] = REFUSED;
     let items: Packed;
+    // Until the message is posted: structured clone calls getters as well.
     this.#encoding = true;
     try {
       items = handles ? { value, handles } : pack(value, rootOf(mode));
     } catch (error) {
+      this.#encoding = false;
       this.#free.push(slot);
       throw error;
-    } finally {
-      this.#encoding = false;
     }
     try {
       const memories = transfer === undefined ? this.#memories.news() : undefined;
@@ -329,6 +330,8 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
       if (!handles) dropPacked(items);
       queueMicrotask(() => this.#events.onRefused(slot, refusal(error, mode)));
       return false;
+    } finally {
+      this.#encoding = false;
     }
     return true;
   }

@@ -86,6 +86,31 @@ describe("calls in flight", () => {
       assert(doubled.every((value) => value % 2 === 0 && value < 100));
     }));
 
+  it("made by a getter while another call's argument is cloned for a message keep to themselves", () =>
+    withPool(1, {}, async (pool) => {
+      await pool.apply(tasks.double, [1]);
+      let made = 0;
+      // A getter is called when the value is looked at, encoded, packed and cloned: one call in one of these, as more would wait in the queue.
+      for (let wanted = 1; wanted <= 6; wanted++) {
+        const inner: [n: number, doubled: Promise<number>][] = [];
+        const outer = numbers(20).map((n) => {
+          let looks = 0;
+          return pool.apply(tasks.numberIn, [{
+            // New memory, so that the value goes by message.
+            memory: new SharedArrayBuffer(8),
+            get n() {
+              if (++looks === wanted) inner.push([n, pool.apply(tasks.double, [n])]);
+              return n;
+            },
+          }]);
+        });
+        assertEquals(await Promise.all(outer), numbers(20));
+        for (const [n, doubled] of inner) assertEquals(await doubled, n * 2);
+        made += inner.length;
+      }
+      assert(made >= 60, `${made} calls by getters`);
+    }));
+
   it("start in their order, those too whose values go by message", () =>
     withPool(1, {}, async (pool) => {
       // Memory that is new each time: what is known to the worker goes otherwise (`lane_memories_test.ts`).
