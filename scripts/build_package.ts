@@ -12,7 +12,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { rollup } from "@rollup/wasm-node";
+import { type OutputAsset, type OutputChunk, rollup } from "@rollup/wasm-node";
 import { runProgram } from "./run_program.ts";
 import { cleanEnvironment, ROOT } from "./runtimes.ts";
 
@@ -123,21 +123,28 @@ export async function buildPackage(): Promise<void> {
  * that a worker whose task imports the library has one copy of it.
  */
 export async function bundlePackage(folder: string): Promise<void> {
-  const roots = { manycore: "mod.js", worker_main: "src/worker_main.js", worker_cached: "src/worker_cached.js" };
-  const bundle = await rollup({
-    input: Object.fromEntries(Object.entries(roots).map(([name, path]) => [name, join(folder, path)])),
-    external: /^node:/,
-    onLog(_level, log) {
-      // tsc's own helper for `import(url)` says `this` at the top level.
-      if (log.code !== "THIS_IS_UNDEFINED") throw new Error(`rollup: ${log.message}`);
-    },
-  });
-  const { output } = await bundle.generate({
-    format: "es",
-    entryFileNames: "[name].js",
-    chunkFileNames: "manycore-[hash].js",
-    minifyInternalExports: false,
-  });
+  const generate = async (roots: Record<string, string>): Promise<(OutputChunk | OutputAsset)[]> => {
+    const bundle = await rollup({
+      input: Object.fromEntries(Object.entries(roots).map(([name, path]) => [name, join(folder, path)])),
+      external: [/^node:/, ...("worker_main" in roots ? [] : [/worker_main/])],
+      onLog(_level, log) {
+        // tsc's own helper for `import(url)` says `this` at the top level.
+        if (log.code !== "THIS_IS_UNDEFINED") throw new Error(`rollup: ${log.message}`);
+      },
+    });
+    const { output } = await bundle.generate({
+      format: "es",
+      entryFileNames: "[name].js",
+      chunkFileNames: "manycore-[hash].js",
+      minifyInternalExports: false,
+    });
+    return output;
+  };
+  const output = [
+    ...await generate({ manycore: "mod.js", worker_main: "src/worker_main.js" }),
+    // By itself: it switches the compile cache on, and what it imports is loaded before that.
+    ...await generate({ worker_cached: "src/worker_cached.js" }),
+  ];
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     if (name.endsWith(".js")) rmSync(join(folder, name));
   }

@@ -11,8 +11,9 @@ import type { Member } from "./member.ts";
 const STOP_GRACE = 2000;
 
 /**
- * Where making a worker blocks (Deno: 20 ms), the next one waits for that long, in ms, as long as those that were made are enough
- * for the calls that there are: a first result would come when all workers are made, instead of when one is up.
+ * The second worker and the following ones wait for that long, in ms, as long as those that were made are enough for the calls that
+ * there are: they would take the cores from the first one while it starts, and on Deno, where making one blocks for 20 ms, the
+ * first result would come when all have been made.
  */
 const SPAWN_PATIENCE = 40;
 
@@ -38,7 +39,7 @@ export class Crew {
   /** Those that take work. */
   open: Member[] = [];
   readonly #owner: CrewOwner;
-  /** Where workers are made one in a turn: the timer of the next one. */
+  /** The timer of the next one. */
   #spawning: BackgroundTimer | undefined;
   /** That one is not needed yet. */
   #patient = false;
@@ -74,10 +75,9 @@ export class Crew {
       if (this.#held) member.child.hold();
       this.members.add(member);
       this.refresh();
-      if (runtime.capabilities.blocksToSpawn && this.open.length < this.#owner.wanted()) {
-        // One in a turn, so that the event loop runs in between.
-        return this.#spawnLater(0, false);
-      }
+      if (this.open.length >= this.#owner.wanted()) return;
+      // The first one alone; and where it blocks, one in a turn, so that the event loop runs in between.
+      if (this.open.length === 1 || runtime.capabilities.blocksToSpawn) return this.#spawnLater(0, false);
     }
   }
 

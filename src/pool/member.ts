@@ -84,34 +84,37 @@ export class Member implements LaneEvents {
     events: MemberEvents,
   ) {
     this.#events = events;
-    this.child = new Child(options, {
-      onMessage: (message) => {
-        if (message.kind === "done") {
-          this.#receive(message.results);
-        } else if (message.kind === "memory") {
-          this.ring?.addMemory(message);
-          events.onResults();
-        } else events.onMessage(this, message);
-      },
-      onExit: (exit) => {
-        // What it had shown before its end counts.
-        this.ring?.drain();
-        this.ring?.close();
-        events.onExit(this, exit);
-      },
-    });
-    if (ring) {
-      this.ring = new RingLane<TaskReference>((message, transfer) => this.child.post(message, transfer), this);
-      this.#lane = this.ring;
-      this.child.post({ ...first, lane: this.ring.memory });
-    } else {
-      this.child.post(first);
-      this.#lane = new MessageLane<TaskReference>(
-        (message, transfer) => this.child.post(message, transfer),
-        this.child.control,
-        (slot, error) => this.onRefused(slot, error),
-      );
+    if (ring) this.ring = new RingLane<TaskReference>((message, transfer) => this.child.post(message, transfer), this);
+    const told = this.ring === undefined ? first : { ...first, lane: this.ring.memory };
+    // A program's birth data are text, and user data are slow to get along with them on Deno.
+    const atBirth = this.ring !== undefined && first.initializer === undefined;
+    try {
+      this.child = new Child(atBirth ? { ...options, first: told } : options, {
+        onMessage: (message) => {
+          if (message.kind === "done") {
+            this.#receive(message.results);
+          } else if (message.kind === "memory") {
+            this.ring?.addMemory(message);
+            events.onResults();
+          } else events.onMessage(this, message);
+        },
+        onExit: (exit) => {
+          // What it had shown before its end counts.
+          this.ring?.drain();
+          this.ring?.close();
+          events.onExit(this, exit);
+        },
+      });
+    } catch (error) {
+      this.ring?.close();
+      throw error;
     }
+    if (!atBirth) this.child.post(told);
+    this.#lane = this.ring ?? new MessageLane<TaskReference>(
+      (message, transfer) => this.child.post(message, transfer),
+      this.child.control,
+      (slot, error) => this.onRefused(slot, error),
+    );
   }
 
   /** Whether it takes work. */

@@ -111,6 +111,8 @@ class PoolWorker {
       this.#messages.clear();
       this.#ready = false;
     });
+    const { first } = side.birth;
+    if (first !== undefined) void this.#initialize(first as InitializeMessage<TaskReference>);
   }
 
   async #initialize(message: InitializeMessage<TaskReference>): Promise<void> {

@@ -20,7 +20,7 @@ import { backgroundTimer, warnOnce } from "../runtime/host.ts";
 import { mainModule, type TaskReference } from "../tasks/reference.ts";
 import { ControlWords, WorkerState } from "../transport/control.ts";
 import { linkFor } from "../transport/links.ts";
-import type { Birth, HostMessage, WorkerMessage } from "../transport/protocol.ts";
+import type { Birth, HostMessage, InitializeMessage, WorkerMessage } from "../transport/protocol.ts";
 import { ringWaiters } from "../transport/waitable.ts";
 import { CACHED_WORKER_URL, WORKER_URL } from "../worker_url.ts";
 import { currentProcess, knownCpus } from "./current.ts";
@@ -36,6 +36,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly resourceLimits?: ResourceLimits | undefined;
   readonly permissions?: Permissions | undefined;
+  readonly first?: InitializeMessage<TaskReference> | undefined;
 }
 
 /** How a child ended. */
@@ -123,6 +124,7 @@ export class Child {
         control: this.control.buffer,
         link,
       },
+      first: options.first,
     };
     try {
       this.#handle = runtime.spawn(options.type, {

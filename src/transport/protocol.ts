@@ -39,6 +39,8 @@ export interface Birth {
     /** Its link, see `links.ts`. */
     readonly link: unknown;
   } | undefined;
+  /** Of a pool's thread: what it would be told first, where nothing has to be run for it. A message of its own would cost it a turn. */
+  readonly first?: InitializeMessage<unknown> | undefined;
 }
 
 /** Plain data, and whether it holds descriptions of shared objects (see `handles.ts`). */
