@@ -9,10 +9,13 @@
  * ```
  *
  * A slot is taken by the parent before the worker starts. From then on it is written by its owner, and marked dead by
- * its parent, once, when the runtime says that the worker is gone. All agents may read.
+ * its parent, once, when the runtime says that the worker is gone. All agents may read. A worker that ends in order says so
+ * itself before, as its very last act: its parent hears of it in its event loop, and its thread may be blocked, in a wait
+ * for the very lock that the worker held.
  *
  * WORD   slot.state (i32): 0 free · 1 alive · 2 dead · 3 fenced: ended for all of us, but its thread may run on (Deno
- *        cannot stop a busy thread, denoland/deno#35657), so that the slot is never used again
+ *        cannot stop a busy thread, denoland/deno#35657), so that the slot is never used again · 4 left: dead for all,
+ *        but its parent has not seen it yet, so that the slot is not used again yet
  * WORD   slot.generation (i32): counts the owners of the slot; a remembered (slot, generation) is alive only while it
  *        equals this and the state is 1. WRAP: harmless, it takes 2^32 births in one slot while somebody remembers one
  * WORD   slot.stop (i32): 1 once the agent has been asked to stop; its blocking waits look at it, at the latest every
@@ -73,6 +76,7 @@ const FREE = 0;
 const ALIVE = 1;
 const DEAD = 2;
 const FENCED = 3;
+const LEFT = 4;
 
 /** Behind the slots: the directory of named shared memory, see `shared/names.ts`. Where it begins, in bytes. */
 export const DIRECTORY_OFFSET: number = (HEADER_WORDS + AGENT_CAPACITY * SLOT_WORDS) * 4;
@@ -129,8 +133,27 @@ export class AgentTable {
   markDead(agent: AgentSlot, fenced = false, ended = false): void {
     const base = HEADER_WORDS + agent.slot * SLOT_WORDS;
     if (load(this.words, base + GENERATION) !== agent.generation) return;
+    const now = fenced ? FENCED : DEAD;
+    // Whoever left by itself has said so, and how: this is not a second death.
+    if (compareExchange(this.words, base + STATE, LEFT, now) === LEFT) return;
     if (ended) store(this.words, base + ENDED, 1);
-    if (compareExchange(this.words, base + STATE, ALIVE, fenced ? FENCED : DEAD) !== ALIVE) return;
+    if (compareExchange(this.words, base + STATE, ALIVE, now) === ALIVE) this.#count();
+    else compareExchange(this.words, base + STATE, LEFT, now); // it left just now
+  }
+
+  /**
+   * Called by an agent as its very last act. `ended`: as for {@linkcode markDead}.
+   * DEATH  on Deno what is due already may still run after this (see `runtime/deno.ts`); it may touch what it held, and whoever
+   *        takes that over is told so, by `recovered`
+   */
+  markLeft(agent: AgentSlot, ended: boolean): void {
+    const base = HEADER_WORDS + agent.slot * SLOT_WORDS;
+    if (load(this.words, base + GENERATION) !== agent.generation) return;
+    if (ended) store(this.words, base + ENDED, 1);
+    if (compareExchange(this.words, base + STATE, ALIVE, LEFT) === ALIVE) this.#count();
+  }
+
+  #count(): void {
     fetchAdd(this.words, DEATHS, 1);
     notify(this.words, DEATHS);
   }

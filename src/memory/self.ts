@@ -23,10 +23,18 @@ const registry = globalThis as unknown as { [KEY]?: SelfAgent };
 
 /** This thread's entry in the agent table. */
 export function selfAgent(): SelfAgent {
-  return registry[KEY] ??= { table: new AgentTable(), slot: 0, generation: 1, id: 0, name: "MainProcess" };
+  return registry[KEY] ?? becomeRoot();
+}
+
+function becomeRoot(): SelfAgent {
+  const self: SelfAgent = { table: new AgentTable(), slot: 0, generation: 1, id: 0, name: "MainProcess" };
+  becomeAgent(self);
+  return self;
 }
 
 /** Tells a worker who it is; called once, at its birth. */
 export function becomeAgent(self: SelfAgent): void {
   registry[KEY] = self;
+  // Others name it in their reports, when it waits for them and when it has died.
+  self.table.publishName(self, self.name);
 }

@@ -4,7 +4,7 @@
  */
 import { AgentTable } from "../memory/agents.ts";
 import { setPlatform, StopRequested } from "../memory/park.ts";
-import { becomeAgent } from "../memory/self.ts";
+import { becomeAgent, selfAgent } from "../memory/self.ts";
 import { runtime } from "../runtime/current.ts";
 import type { ParentPort } from "../runtime/adapter.ts";
 import { exit, onExit, onUncaught, writeError } from "../runtime/host.ts";
@@ -14,6 +14,8 @@ import { unpack } from "../transport/handles.ts";
 import { takeLink } from "../transport/links.ts";
 import type { Birth, HostMessage, Payload, WorkerMessage } from "../transport/protocol.ts";
 import { describeError, encodeError } from "../transport/remote_error.ts";
+import { ringWaiters } from "../transport/waitable.ts";
+import { onLastAct } from "./last_act.ts";
 
 /** A worker's side of its life. */
 export interface WorkerSide {
@@ -39,14 +41,9 @@ export function becomeWorker(birth: Birth): WorkerSide {
   const { shared } = birth;
   const control = shared === undefined ? undefined : new ControlWords(shared.control);
   if (shared !== undefined) {
-    becomeAgent({
-      table: new AgentTable(shared.agents),
-      slot: shared.slot,
-      generation: shared.generation,
-      id: birth.id,
-      name: birth.name,
-      oneTask: birth.oneTask,
-    });
+    const table = new AgentTable(shared.agents);
+    const { slot, generation } = shared;
+    becomeAgent({ table, slot, generation, id: birth.id, name: birth.name, oneTask: birth.oneTask });
     takeLink(shared.link);
   }
   setMainModule(birth.mainModule);
@@ -54,9 +51,15 @@ export function becomeWorker(birth: Birth): WorkerSide {
   setPlatform({ spin: runtime.hasOneCore() ? 0 : runtime.spinLoads });
   const end = (code: number): never => {
     if (control !== undefined) control.state = WorkerState.ENDED;
-    return exit(code);
+    try {
+      return exit(code);
+    } catch {
+      // An exit handler of the user's threw. Node then goes on, for ever, where something keeps its event loop alive.
+      return exit(code);
+    }
   };
   let ending = false;
+  let exitCode = 0;
   const fail = (error: unknown): never => {
     // An exit handler of the user's that throws comes back to here, as does, on Deno, what is due after process.exit().
     if (ending) return undefined as never;
@@ -71,9 +74,18 @@ export function becomeWorker(birth: Birth): WorkerSide {
   onUncaught(fail);
   onExit((code) => {
     ending = true;
+    exitCode = code;
     if (control !== undefined) control.state = WorkerState.ENDED;
     port.postMessage({ kind: "exiting", code } satisfies WorkerMessage);
   });
+  if (shared !== undefined) {
+    // DEATH  the parent marks what it hears of in its event loop, and that may be blocked in a wait for what this agent holds
+    onLastAct(() => {
+      const self = selfAgent();
+      self.table.markLeft(self, exitCode === 0);
+      ringWaiters();
+    });
+  }
   return {
     birth,
     control,

@@ -30,8 +30,6 @@ import {
   SYNC_BIT,
 } from "./lock_words.ts";
 
-let announced: AgentTable | undefined;
-
 /** The words that this agent is going to raise when it releases a lock next: `count` of them. */
 const raisedWords: SharedWords[] = [];
 const raisedIndexes: number[] = [];
@@ -87,10 +85,6 @@ export class LockCore {
     this.table = self.table;
     this.kind = kind;
     this.name = name;
-    if (announced !== self.table) {
-      announced = self.table;
-      self.table.publishName(self, self.name);
-    }
   }
 
   /** The bell of asynchronous waiters. */

@@ -1,7 +1,7 @@
 /** What the victims and the survivors of the fault matrix run. */
 import process from "node:process";
 import { task } from "@manycore/multiprocessing";
-import { fetchAdd } from "../../src/memory/atomics.ts";
+import { fetchAdd, load } from "../../src/memory/atomics.ts";
 import type { Barrier } from "../../src/sync/barrier.ts";
 import type { Condition } from "../../src/sync/condition.ts";
 import { Event } from "../../src/sync/event.ts";
@@ -12,6 +12,9 @@ type Words = Int32Array<SharedArrayBuffer>;
 
 /** How a process dies. */
 export type Fault = "throw" | "exit" | "terminate" | "memory";
+
+/** How a process ends that its parent does not end, and that has the time to say so. */
+export type End = "throw" | "exit" | "return";
 
 /** Dies; for `terminate` the thread is blocked until the parent ends it. */
 function die(fault: Fault): void {
@@ -101,4 +104,57 @@ export const waitFor = task(import.meta, (words: Words, condition: Condition): v
 export const returning = task(import.meta, (words: Words, barrier: Barrier): void => {
   barrier.waitSync();
   fetchAdd(words, 0, 1);
+});
+
+/** Counts itself, and goes on when its parent is about to block its thread and will not turn its event loop any more. */
+function untilParentBlocks(words: Words): void {
+  fetchAdd(words, 0, 1);
+  while (load(words, 5) === 0);
+}
+
+function endBy(end: End): void {
+  if (end !== "return") die(end);
+}
+
+/** Ends with a lock, while its parent is blocked. */
+export const endHolding = task(import.meta, (words: Words, end: End, lock: Lockable): void => {
+  lock.acquireSync();
+  untilParentBlocks(words);
+  endBy(end);
+});
+
+/** Ends between two rounds of a barrier, while its parent waits in the second. */
+export const endBetween = task(import.meta, (words: Words, end: End, barrier: Barrier): void => {
+  barrier.waitSync();
+  untilParentBlocks(words);
+  endBy(end);
+});
+
+/** Releases a lock in an exit handler: the process is not dead before that. */
+export const releaseAtExit = task(import.meta, (words: Words, end: End, lock: Lockable): void => {
+  lock.acquireSync();
+  process.on("exit", () => {
+    for (const until = Date.now() + 50; Date.now() < until;); // so long that everybody else could notice an early death
+    lock.release();
+  });
+  untilParentBlocks(words);
+  endBy(end);
+});
+
+/** Wants the lock, and tells it. */
+export const acquireAndTell = task(import.meta, (words: Words, lock: Lockable, told: Event): void => {
+  fetchAdd(words, 1, 1);
+  const guard = lock.acquireSync();
+  fetchAdd(words, guard.recovered ? 3 : 4, 1);
+  guard.release();
+  told.set();
+});
+
+/** Fails, with an exit handler that fails as well. */
+export const failTwice = task(import.meta, (words: Words): void => {
+  process.on("exit", () => {
+    throw new Error("the fault of this test's exit handler");
+  });
+  fetchAdd(words, 0, 1);
+  die("throw");
 });
