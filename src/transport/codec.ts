@@ -140,6 +140,7 @@ export function decode(bytes: Uint8Array, start: number, end: number, courier?: 
   const mine = reading ? new Reader() : reader;
   const before = reading;
   reading = true;
+  mine.startText();
   try {
     if (tag >= Tag.GRAPH) return mine.graph(bytes, start, end, courier);
     mine.bytes = bytes;

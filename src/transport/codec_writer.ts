@@ -38,7 +38,7 @@ export interface MemoryCourier {
 }
 
 /** So many objects are looked for one by one; a map is faster for more. */
-const FEW_OBJECTS = 16;
+const FEW_OBJECTS = 48;
 /** An array of at least that length whose elements are fewer than half of it is written with their indices. */
 const SPARSE_FROM = 64;
 
