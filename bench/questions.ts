@@ -114,7 +114,7 @@ const COMPUTE: readonly Question[] = [
   },
   {
     id: "compute/roots",
-    title: "Square roots by Newton's method over 1 million doubles in shared memory",
+    title: "Square roots by Newton's method over 10 million doubles in shared memory",
     text: "Compute-bound. The speed-up over one thread.",
     show: "speedup",
   },

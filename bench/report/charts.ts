@@ -320,8 +320,11 @@ function barChart(file: string, id: string, x?: number): Chart {
 export const CHARTS: readonly Chart[] = [
   barChart("latency.svg", "latency/hot"),
   barChart("latency_idle.svg", "latency/idle"),
+  barChart("latency_beside.svg", "latency/beside"),
   barChart("throughput.svg", "throughput/flight", 10_000),
   barChart("map.svg", "throughput/map"),
+  barChart("imap.svg", "throughput/imap"),
+  barChart("imap_unordered.svg", "throughput/imapUnordered"),
   ...["ascii", "text", "bytes", "object", "move"].map((kind) => ({
     file: `payload_${kind}.svg`,
     title: questionOf(`payload/${kind}`)?.title ?? kind,
@@ -329,9 +332,14 @@ export const CHARTS: readonly Chart[] = [
     draw: payload(`payload/${kind}`),
   })),
   barChart("compute.svg", "compute/fibonacci"),
+  barChart("task_overhead.svg", "compute/burn", 5),
+  barChart("squares.svg", "compute/squares"),
+  barChart("roots.svg", "compute/roots"),
   { file: "scaling.svg", title: "Speed-up by number of workers", questions: ["scaling/workers"], draw: scaling },
   { file: "task_size.svg", title: "Speed-up by size of the task", questions: ["scaling/size"], draw: sizes },
   barChart("startup.svg", "startup/first"),
+  barChart("close.svg", "startup/close"),
+  barChart("idle_cpu.svg", "idle/cpu"),
   barChart("idle_memory.svg", "idle/memory"),
 ];
 
