@@ -14,7 +14,7 @@
 import type { TaskReference } from "../tasks/reference.ts";
 import type { Errors, Lane, Outgoing } from "../transport/lane.ts";
 import { CancelledError } from "../errors.ts";
-import type { ChunkMode } from "../transport/protocol.ts";
+import type { ChunkMode, WireError } from "../transport/protocol.ts";
 import { decodeError } from "../transport/remote_error.ts";
 import type { Pace } from "./chunking.ts";
 import { type AsyncResult, makeResult, reject, resolve, type ResultOwner } from "./result.ts";
@@ -141,6 +141,15 @@ export function cancelled(name: string): CancelledError {
   return new CancelledError(`${name || "The task"} was cancelled before all of it had started.`);
 }
 
+/** The error that a worker told of, or why that cannot be read: what is thrown here would hit whoever drains the lane. */
+export function errorFrom(wire: WireError, processName: string): unknown {
+  try {
+    return decodeError(wire, processName);
+  } catch (error) {
+    return error;
+  }
+}
+
 /** One call: `pool.apply`. It is its own and only chunk, and as small as can be: there may be 100,000 of them. */
 export class ApplyJob extends Job implements Chunk {
   override retries: number;
@@ -217,11 +226,7 @@ export class ApplyJob extends Job implements Chunk {
     if (errors === undefined) {
       resolve(this.result, value);
     } else {
-      try {
-        reject(this.result, decodeError((errors[0] as Errors[number])[1], processName));
-      } catch (error) {
-        reject(this.result, error);
-      }
+      reject(this.result, errorFrom((errors[0] as Errors[number])[1], processName));
     }
     this.settle();
   }

@@ -5,10 +5,9 @@
  */
 import type { TaskReference } from "../tasks/reference.ts";
 import type { Errors, Lane } from "../transport/lane.ts";
-import { decodeError } from "../transport/remote_error.ts";
 import type { NumberView } from "../transport/scalar.ts";
 import { nextChunkSize, type Pace } from "./chunking.ts";
-import { type Chunk, chunkOf, Job, type ProgressListener, type Share } from "./job.ts";
+import { type Chunk, chunkOf, errorFrom, Job, type ProgressListener, type Share } from "./job.ts";
 import { type AsyncResult, makeResult, reject, resolve } from "./result.ts";
 
 /** What `map` is given, when its length is known. */
@@ -103,13 +102,7 @@ export class MapJob extends Job {
 
   complete(chunk: Chunk, value: unknown, errors: Errors | undefined, processName: string): void {
     if (errors !== undefined) {
-      let error: unknown;
-      try {
-        error = decodeError((errors[0] as Errors[number])[1], processName);
-      } catch (unreadable) {
-        error = unreadable;
-      }
-      return this.abandon(error);
+      return this.abandon(errorFrom((errors[0] as Errors[number])[1], processName));
     }
     const values = value as unknown[];
     const results = this.#results;

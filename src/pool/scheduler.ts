@@ -22,11 +22,10 @@ import type { TaskReference } from "../tasks/reference.ts";
 import { hostLoop } from "../transport/host_loop.ts";
 import type { Errors } from "../transport/lane.ts";
 import type { InitializeMessage } from "../transport/protocol.ts";
-import { decodeError } from "../transport/remote_error.ts";
 import { Pace } from "./chunking.ts";
 import { crashError } from "./crash.ts";
 import { Crew, type CrewOwner } from "./crew.ts";
-import { type ApplyJob, cancelled, type Chunk, type Job, type JobOwner } from "./job.ts";
+import { type ApplyJob, cancelled, type Chunk, errorFrom, type Job, type JobOwner } from "./job.ts";
 import { Member, type MemberEvents, type OtherMessage } from "./member.ts";
 import { Placement, type PlacementOwner } from "./placement.ts";
 import { JobQueue } from "./queue.ts";
@@ -244,11 +243,11 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
         this.request();
         break;
       case "initializer-failed":
-        member.cause = decodeError(message.error, member.child.name);
+        member.cause = errorFrom(message.error, member.child.name);
         this.#break("its initializer failed", member.cause);
         break;
       case "uncaught":
-        member.cause = decodeError(message.error, member.child.name);
+        member.cause = errorFrom(message.error, member.child.name);
         break;
     }
   }

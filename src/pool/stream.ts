@@ -13,9 +13,8 @@
  */
 import type { TaskReference } from "../tasks/reference.ts";
 import type { Errors, Lane, Outgoing } from "../transport/lane.ts";
-import { decodeError } from "../transport/remote_error.ts";
 import type { Pace } from "./chunking.ts";
-import { type Chunk, Job, type Sendable, type Share } from "./job.ts";
+import { type Chunk, errorFrom, Job, type Sendable, type Share } from "./job.ts";
 
 /** What became of one input. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
@@ -121,7 +120,8 @@ export class StreamJob extends Job {
     this.#source = Symbol.asyncIterator in Object(iterable)
       ? { kind: "async", iterator: (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]() }
       : { kind: "sync", iterator: (iterable as Iterable<unknown>)[Symbol.iterator]() };
-    if (this.#source.kind === "async") this.#pullAsync();
+    // Not now: an input that throws at once would end a job that its pool does not have yet.
+    if (this.#source.kind === "async") queueMicrotask(() => this.#pullAsync());
   }
 
   override get keepsAlive(): boolean {
@@ -211,7 +211,7 @@ export class StreamJob extends Job {
         const failure = failures.get(i) ?? whole;
         this.#deliver(
           start + i,
-          failure === undefined ? { value: values?.[i] } : { error: decodeError(failure, processName) },
+          failure === undefined ? { value: values?.[i] } : { error: errorFrom(failure, processName) },
         );
       }
     }
@@ -279,14 +279,16 @@ export class StreamJob extends Job {
 
   #pullSync(iterator: Iterator<unknown>, count: number): void {
     while (this.#inStock < count && this.#hasRoom) {
-      let step: IteratorResult<unknown>;
+      let value: unknown;
       try {
-        step = iterator.next();
+        // All three are the user's code: a step may have getters, and need not be one.
+        const step = checkStep(iterator.next());
+        if (step.done) return this.#finish();
+        value = step.value;
       } catch (error) {
         return this.#finish({ error });
       }
-      if (step.done === true) return this.#finish();
-      this.#accept(step.value);
+      this.#accept(value);
     }
   }
 
@@ -297,9 +299,9 @@ export class StreamJob extends Job {
       const { iterator } = this.#source as { iterator: AsyncIterator<unknown> };
       try {
         while (this.#hasRoom) {
-          const step = await iterator.next();
+          const step = checkStep(await iterator.next());
           if (this.settled) break;
-          if (step.done === true) return this.#finish();
+          if (step.done) return this.#finish();
           this.#accept(step.value);
           this.#options.wake();
         }
@@ -322,4 +324,10 @@ export class StreamJob extends Job {
       // The work is being given up: an error of the clean-up of its input has nobody to go to.
     }
   }
+}
+
+/** @throws {TypeError} when what an iterator gave is no step, as a loop does */
+function checkStep(step: IteratorResult<unknown>): IteratorResult<unknown> {
+  if (typeof step === "object" && step !== null || typeof step === "function") return step;
+  throw new TypeError(`The input is no iterator: its next() gave ${String(step)}, which is no object.`);
 }

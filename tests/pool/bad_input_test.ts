@@ -318,3 +318,41 @@ describe("functions that workers cannot use", () => {
       assertEquals(await pool.apply(tasks.square, [2]), 4);
     }));
 });
+
+describe("an input whose iterator is broken", () => {
+  const steps: Record<string, () => unknown> = {
+    "gives undefined": () => undefined,
+    "gives a number": () => 5,
+    "throws in done": () => ({
+      get done(): boolean {
+        throw new Error("from done");
+      },
+    }),
+    "throws in value": () => ({
+      done: false,
+      get value(): number {
+        throw new Error("from value");
+      },
+    }),
+    "throws in next": () => {
+      throw new Error("from next");
+    },
+  };
+  for (const [name, step] of Object.entries(steps)) {
+    it(`because it ${name}, rejects its own call, and all pools go on`, () =>
+      withPool(1, {}, (pool) =>
+        withPool(1, {}, async (other) => {
+          for (const kind of [Symbol.iterator, Symbol.asyncIterator]) {
+            const input = { [kind]: () => ({ next: step }) } as Anything;
+            for (const run of [pool.map(tasks.square, input), pool.imap(tasks.square, input).next()]) {
+              const error = await failureOf(run, Error);
+              assertMatch(
+                error.message,
+                name.startsWith("throws") ? /^from (?:done|value|next)$/ : /which is no object/,
+              );
+            }
+            assertEquals([await pool.apply(tasks.square, [3]), await other.apply(tasks.square, [4])], [9, 16]);
+          }
+        })));
+  }
+});
