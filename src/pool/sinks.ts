@@ -3,6 +3,8 @@
  * @module
  */
 import { TimeoutError } from "../errors.ts";
+import { nextTurn } from "../runtime/turn.ts";
+import { TurnClock } from "../transport/turn_clock.ts";
 import { checkWaitOptions, until, type WaitOptions } from "../process/waiting.ts";
 import type { ProgressListener } from "./job.ts";
 import { type AsyncResult, makeResult, reject, resolve } from "./result.ts";
@@ -75,6 +77,9 @@ export class IteratorSink implements Sink {
   #finished = 0;
   #total = Infinity;
   #abandoned: { readonly error: unknown; told: boolean } | undefined;
+  readonly #clock = new TurnClock();
+  /** Results are there, but the event loop is to turn before the next one is taken. */
+  #resting = false;
   released = 0;
   /** Called when a result was taken. */
   onReleased: () => void = () => {};
@@ -138,6 +143,11 @@ export class IteratorSink implements Sink {
     if (options !== undefined || this.#head === this.#ready.length || this.#waiters.length > 0) {
       return this.#take(options);
     }
+    // What is ready comes in a microtask, and whoever deals with it for some ms would keep timers and sockets waiting until all is taken.
+    if (this.#clock.isOver(false)) {
+      this.#rest();
+      return this.#take();
+    }
     const outcome = this.#shift();
     this.onReleased();
     return "error" in outcome ? Promise.reject(outcome.error) : Promise.resolve({ done: false, value: outcome.value });
@@ -149,6 +159,8 @@ export class IteratorSink implements Sink {
     let waiter!: Waiter;
     const step = new Promise<IteratorResult<unknown, undefined>>((resolve, reject) => waiter = { resolve, reject });
     this.#waiters.push(waiter);
+    // It may not be able to wait for the turn.
+    if (options !== undefined) this.#resting = false;
     this.#serve();
     if (this.#waiters.length > 0) this.onReleased();
     if (options?.timeout === undefined && options?.signal === undefined) return await step;
@@ -164,6 +176,15 @@ export class IteratorSink implements Sink {
     if (at < 0) return await step;
     this.#waiters.splice(at, 1);
     throw failure;
+  }
+
+  #rest(): void {
+    this.#resting = true;
+    nextTurn(() => {
+      this.#resting = false;
+      this.#clock.begin();
+      this.#serve();
+    });
   }
 
   #shift(): Outcome {
@@ -190,7 +211,7 @@ export class IteratorSink implements Sink {
 
   #serve(): void {
     let taken = false;
-    while (this.#waiters.length > 0) {
+    while (this.#waiters.length > 0 && !this.#resting) {
       if (this.#head < this.#ready.length) {
         const outcome = this.#shift();
         taken = true;

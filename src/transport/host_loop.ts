@@ -6,11 +6,14 @@
  *   request ──microtask──▶ flush ─▶ drain ──something came──▶ microtask (what awaited it runs in between) ─▶ flush ─▶ …
  *                                     │
  *                                     └─nothing─▶ spin, if it must come soon ─▶ sleep on the doorbell ──rung──▶ drain ─▶ …
- *                  every TURN ms: through the event loop's next turn, for timers and sockets
+ *                  every few ms (`turn_clock.ts`): through the event loop's next turn, for timers and sockets
  * ```
  *
  * A burst of calls is sent at its end, in a microtask: one publish and at most one wake for each worker. While the loop is
  * awake, workers leave their results without a wake; whatever it sleeps through rings once.
+ *
+ * What one client throws is reported as an uncaught error, and stops no other: they may belong to programs that know nothing of each
+ * other.
  *
  * LOST WAKE  while a client expects something, one of these holds: a microtask is due, a turn is due, or the doorbell is announced and
  *            `hasNews` of every client was asked after that (`memory/doorbell.ts`)
@@ -19,9 +22,9 @@
 import { load, type SharedWords, store } from "../memory/atomics.ts";
 import { BriefSpin } from "../memory/brief_spin.ts";
 import { Doorbell } from "../memory/doorbell.ts";
-import { now } from "../memory/park.ts";
 import { microtask, nextTurn } from "../runtime/turn.ts";
 import { CORES, hasFreeCore, HOST_BELL, HOST_WORDS, PLACES, PLACES_USED, RUNNING } from "./lane_memory.ts";
+import { TurnClock } from "./turn_clock.ts";
 
 /** Who has lanes. */
 export interface LoopClient {
@@ -37,15 +40,9 @@ export interface LoopClient {
   drain(): boolean;
   /** Whether something came. Only looks, at shared memory. */
   hasNews(): boolean;
-  /** The loop is about to sleep: the last chance to give idle workers something. */
+  /** The loop is about to sleep, or has been awake for long: the last chance to give idle workers something. */
   beforeSleep(): void;
 }
-
-/** How long the loop may live in microtasks, in ms: they keep the event loop from turning. */
-const TURN = 4;
-
-/** How often it looks at the clock. */
-const LAPS = 16;
 
 /** The loop of one thread. */
 export class HostLoop {
@@ -58,16 +55,25 @@ export class HostLoop {
   #clients: LoopClient[] = [];
   #queued = false;
   #hopping = false;
-  #laps = 0;
-  #turnStart = 0;
+  /** The last lap found results without waiting for them: many, or the host is slower than its workers. */
+  #found = false;
+  readonly #clock = new TurnClock();
+  readonly #report: (error: unknown) => void;
   readonly #run = (): void => this.#runQueued();
   readonly #look = (): boolean => this.#hasNews();
   /** Where the workers need all cores, spinning here would keep one of them away. */
   readonly #mayRun = (): boolean => hasFreeCore(this.words, 1);
   readonly #continue = (): void => {
     this.#hopping = false;
+    // While one client keeps the loop awake, the others' workers may stand still as well.
+    this.#beforeSleep();
     this.#turn();
   };
+
+  /** @param report told of what a client throws, which is an error of this library */
+  constructor(report: (error: unknown) => void = throwUncaught) {
+    this.#report = report;
+  }
 
   /** Has the cores that the program may use counted when that is needed; until then nobody spins. */
   countCores(count: () => number): void {
@@ -105,37 +111,32 @@ export class HostLoop {
   #runQueued(): void {
     this.#queued = false;
     this.#bell.wake();
-    const clients = this.#clients;
-    for (let i = 0; i < clients.length; i++) (clients[i] as LoopClient).flush();
+    this.#flush();
     if (this.#hopping) return;
-    if (++this.#laps >= LAPS) {
-      this.#laps = 0;
-      if (now() - this.#turnStart > TURN) {
-        this.#hopping = true;
-        nextTurn(this.#continue);
-        return;
-      }
+    if (this.#clock.isOver(this.#found)) {
+      this.#hopping = true;
+      nextTurn(this.#continue);
+      return;
     }
     this.#serve();
   }
 
   /** At the beginning of a turn of the event loop. */
   #turn(): void {
-    this.#laps = 0;
-    this.#turnStart = now();
-    const clients = this.#clients;
-    for (let i = 0; i < clients.length; i++) (clients[i] as LoopClient).flush();
+    this.#clock.begin();
+    this.#flush();
     this.#serve();
   }
 
   #serve(): void {
-    if (this.#drain()) return this.#again();
+    this.#found = this.#drain();
+    if (this.#found) return this.#again();
     if (this.#clients.length === 0) return;
     if (this.#mayComeSoon() && this.#spin.until(this.#look, this.#mayRun)) {
       this.#drain();
       return this.#again();
     }
-    for (const client of this.#clients) client.beforeSleep();
+    this.#beforeSleep();
     if (!this.#bell.sleep(this.#look)) this.#again();
   }
 
@@ -146,14 +147,41 @@ export class HostLoop {
     microtask(this.#run);
   }
 
+  #flush(): void {
+    const clients = this.#clients;
+    for (let i = 0; i < clients.length; i++) {
+      try {
+        (clients[i] as LoopClient).flush();
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+
+  #beforeSleep(): void {
+    for (const client of this.#clients) {
+      try {
+        client.beforeSleep();
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+
   #drain(): boolean {
     const clients = this.#clients;
     let some = false;
     let leaving = false;
     for (let i = 0; i < clients.length; i++) {
       const client = clients[i] as LoopClient;
-      if (client.drain()) some = true;
-      else if (!client.expects) leaving = true;
+      try {
+        if (client.drain()) some = true;
+        else if (!client.expects) leaving = true;
+      } catch (error) {
+        // There may be more of it.
+        some = true;
+        this.#report(error);
+      }
     }
     // Who got something stays for another round, in which it can send.
     if (leaving && !some) {
@@ -179,6 +207,13 @@ export class HostLoop {
     for (let i = 0; i < clients.length; i++) if ((clients[i] as LoopClient).hasNews()) return true;
     return false;
   }
+}
+
+/** Nobody can catch it here, and it is not to be silent. */
+function throwUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 let loop: HostLoop | undefined;
