@@ -35,7 +35,7 @@ export const Tag = {
   NULL: 0xc1,
   TRUE: 0xc2,
   FALSE: 0xc3,
-  /** In an array: no element here. In a map or set: an entry that went away while it was written. */
+  /** In an array: no element here (not in ARRAY). In a map or set: an entry that went away while it was written. */
   HOLE: 0xc4,
   INT8: 0xc5,
   INT16: 0xc6,
@@ -52,7 +52,7 @@ export const Tag = {
   ARRAY: 0xcd,
   /** An array's length (count), and count, and keys and values of all it has. */
   SPARSE: 0xce,
-  /** The same as ARRAY; then count, and keys and values of its own named properties. */
+  /** The same as HOLEY; then count, and keys and values of its own named properties. */
   NAMED: 0xcf,
   /** Count, and keys and values. */
   OBJECT: 0xd0,
@@ -95,6 +95,8 @@ export const Tag = {
   /** The keys of objects that follow: see `codec_shapes.ts`. Then, and with SHAPED_MORE and its number, the values of one. */
   SHAPE: 0xe5,
   SHAPED_MORE: 0xe6,
+  /** The same as ARRAY, with HOLEs. */
+  HOLEY: 0xe7,
   /** From here to SHAPED + 15: the values of an object with the message's first to sixteenth shape. */
   SHAPED: 0xe8,
   /** From here to GRAPH + 3: the two bits below. */

@@ -366,6 +366,8 @@ export class Writer extends Output {
     if (own > size - holes) {
       this.out[start] = Tag.NAMED;
       this.properties(value, Object.keys(value).slice(size - holes), depth);
+    } else if (holes > 0) {
+      this.out[start] = Tag.HOLEY;
     }
   }
 
