@@ -3,15 +3,17 @@
  * @module
  */
 import { ConnectionError, EncodingError } from "../errors.ts";
-import { deadlineOf, throwIfAborted, type WaitOptions } from "../memory/park.ts";
+import { deadlineOf, now, throwIfAborted, type WaitOptions } from "../memory/park.ts";
 import { isDropping, note, type Ticket } from "../transport/cargo.ts";
 import { registerHandle } from "../transport/handles.ts";
-import { encodeParcel, sentCargo, takeCargo, undoCargo } from "../transport/parcel.ts";
+import { encodeParcel, takeCargo } from "../transport/parcel.ts";
 import { WAITABLE, type WaitState } from "../transport/waitable.ts";
 import { PipeEnd } from "./pipe_end.ts";
 import type { Holds, TicketPlace } from "./pipe_holds.ts";
-import { ANY_BYTES, type Inbound, NOTHING, VALUE, type Want } from "./pipe_in.ts";
-import { BYTES, CARGO, closedError, type Outbound, pipeEncoder } from "./pipe_out.ts";
+import type { Inbound } from "./pipe_in.ts";
+import { BYTES, CARGO, closedError, type Outgoing, outgoing, pipeEncoder } from "./pipe_message.ts";
+import { type Outbound, SENT } from "./pipe_out.ts";
+import { ANY_BYTES, NOTHING, open, openSync, VALUE, type Want } from "./pipe_reader.ts";
 import { breathe, outOfBreath } from "./queue_wait.ts";
 
 /** Bytes that can be sent: a typed array, a `DataView` or a buffer, shared or not. */
@@ -66,8 +68,6 @@ class EndTicket implements Ticket {
 
 /** Lets go of the end of a connection that was forgotten. */
 const forgotten = new FinalizationRegistry<PipeEnd>((end) => end.remove());
-
-const SENT = Promise.resolve();
 
 /**
  * One end of a {@linkcode Pipe}. Messages keep their boundaries and their order. It may be passed to any process, nested in
@@ -142,7 +142,7 @@ export class Connection<S = unknown, R = S> {
 
   /**
    * Sends a value, a copy of which is received at the other end. It waits while the pipe is full, without blocking the
-   * thread.
+   * thread. The copy is made by the call itself, and sends of one process keep their order, awaited or not.
    *
    * @param value anything that can be passed to a process
    * @param options a time limit in ms, a signal; a long message that is cut off by them is an error for its receiver
@@ -154,10 +154,9 @@ export class Connection<S = unknown, R = S> {
   send(value: S, options?: WaitOptions): Promise<void> {
     try {
       const out = this.#outbound("send");
-      if (outOfBreath()) return breathe().then(() => this.#sendSlow(out, value, options));
       if (options === undefined && out.trySendDirect(value)) {
         out.published();
-        return SENT;
+        return outOfBreath() ? breathe() : SENT;
       }
       return this.#sendSlow(out, value, options);
     } catch (error) {
@@ -171,22 +170,15 @@ export class Connection<S = unknown, R = S> {
     if (options === undefined && out.trySendDirect(value)) return out.published();
     const deadline = deadlineOf(options);
     throwIfAborted(options);
-    const encoder = pipeEncoder();
-    const length = encodeParcel(encoder, value, "value");
-    const cargo = takeCargo();
-    const tag = cargo === undefined ? 0 : CARGO;
-    try {
-      if (!out.trySend(encoder.bytes, 0, length, tag)) out.sendSync(encoder.bytes, 0, length, tag, deadline);
-    } catch (error) {
-      undoCargo(cargo);
-      throw error;
-    }
-    sentCargo(cargo);
-    out.published();
+    const message = encoded(value);
+    if (message.cargo === undefined && out.trySend(message.bytes, 0, message.length, message.tag)) out.published();
+    else out.sendSync(message, deadline);
   }
 
   /**
-   * Receives the next message, waiting for it without blocking the thread.
+   * Receives the next message, waiting for it without blocking the thread. Calls of one process that wait get the messages in the
+   * order of the calls; a blocking call does not stand in that line. When the time is over in the middle of a long message, the
+   * next call gets it; should this thread be blocked then, other processes at this end wait for it.
    *
    * @param options a time limit in ms, a signal
    * @returns what was sent: a value, or a `Uint8Array` for a message from `sendBytes`
@@ -212,16 +204,20 @@ export class Connection<S = unknown, R = S> {
    * @param options `offset` and `size` in bytes, a time limit in ms, a signal
    * @throws {RangeError} when `offset` and `size` are not within the bytes; otherwise as {@linkcode Connection.send}
    */
-  async sendBytes(bytes: BytesLike, options?: SendBytesOptions): Promise<void> {
-    const out = this.#outbound("sendBytes");
-    const [view, start, length] = piece(bytes, options);
-    const deadline = deadlineOf(options);
-    throwIfAborted(options);
-    if (outOfBreath()) await breathe();
-    if (!out.trySend(view, start, length, BYTES)) {
-      await out.send(view, start, length, BYTES, deadline, options?.signal);
+  sendBytes(bytes: BytesLike, options?: SendBytesOptions): Promise<void> {
+    try {
+      const out = this.#outbound("sendBytes");
+      const [view, start, length] = piece(bytes, options);
+      const deadline = deadlineOf(options);
+      throwIfAborted(options);
+      if (!out.trySend(view, start, length, BYTES)) {
+        return this.#sent(out.send(outgoing(view, start, length, BYTES), true, deadline, options?.signal, this));
+      }
+      out.published();
+      return outOfBreath() ? breathe() : SENT;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    out.published();
   }
 
   /** Sends bytes as one message, blocking the thread while the pipe is full. As {@linkcode Connection.sendBytes}. */
@@ -230,8 +226,8 @@ export class Connection<S = unknown, R = S> {
     const [view, start, length] = piece(bytes, options);
     const deadline = deadlineOf(options);
     throwIfAborted(options);
-    if (!out.trySend(view, start, length, BYTES)) out.sendSync(view, start, length, BYTES, deadline);
-    out.published();
+    if (out.trySend(view, start, length, BYTES)) out.published();
+    else out.sendSync(outgoing(view, start, length, BYTES), deadline);
   }
 
   /**
@@ -326,7 +322,9 @@ export class Connection<S = unknown, R = S> {
 
   /**
    * Lets go of this copy of the end. It never blocks and can be called again. When it was the last copy anywhere, the other
-   * end gets `EndOfFileError` or `BrokenPipeError`; what was sent before is still received there.
+   * end gets `EndOfFileError` or `BrokenPipeError`; what was sent before is still received there. When it was the last copy in
+   * this process, calls that still wait are rejected with `ConnectionClosedError`: a `send()` whose message there is no room for
+   * is not sent, and one that was begun is cut off, which its receiver is told. So await what has to arrive.
    */
   close(): void {
     if (this.#closed) return;
@@ -395,56 +393,65 @@ export class Connection<S = unknown, R = S> {
     return end.inbound;
   }
 
-  async #sendSlow(out: Outbound, value: S, options: WaitOptions | undefined): Promise<void> {
+  #sendSlow(out: Outbound, value: S, options: WaitOptions | undefined): Promise<void> {
     const deadline = deadlineOf(options);
     throwIfAborted(options);
-    const encoder = pipeEncoder();
-    const length = encodeParcel(encoder, value, "value");
-    const cargo = takeCargo();
-    const tag = cargo === undefined ? 0 : CARGO;
-    try {
-      if (!out.trySend(encoder.bytes, 0, length, tag)) {
-        // The encoder's memory is needed for what is sent meanwhile.
-        await out.send(encoder.bytes.slice(0, length), 0, length, tag, deadline, options?.signal);
-      }
-    } catch (error) {
-      undoCargo(cargo);
-      throw error;
+    const message = encoded(value);
+    if (message.cargo === undefined && out.trySend(message.bytes, 0, message.length, message.tag)) {
+      out.published();
+      return outOfBreath() ? breathe() : SENT;
     }
-    sentCargo(cargo);
-    out.published();
+    return this.#sent(out.send(message, false, deadline, options?.signal, this));
+  }
+
+  /** The event loop turns now and then, also when nobody ever has to wait. */
+  #sent(sending: Promise<void>): Promise<void> {
+    return sending === SENT && outOfBreath() ? breathe() : sending;
   }
 
   #receive(what: string, want: Want, options: WaitOptions | undefined): Promise<unknown> {
     try {
       const inbound = this.#inbound(what);
-      if (outOfBreath()) return breathe().then(() => this.#receiveSlow(inbound, want, options));
-      if (options === undefined) {
+      const deadline = options === undefined ? Infinity : deadlineOf(options);
+      throwIfAborted(options);
+      if (inbound.line.isEmpty) {
         const got = inbound.tryReceive(want);
-        if (got !== NOTHING) return Promise.resolve(inbound.open(got));
+        if (got !== NOTHING) {
+          const value = open(got);
+          if (value instanceof Promise) return value;
+          // It is taken at the call: calls that nobody awaits get their messages in order.
+          return outOfBreath() ? breathe().then(() => value) : Promise.resolve(value);
+        }
+        inbound.throwIfOver();
+        if (deadline !== Infinity && deadline <= now()) {
+          inbound.endedEarly(want);
+          throw inbound.late();
+        }
       }
-      return this.#receiveSlow(inbound, want, options);
+      return inbound.line.add(want, deadline, options?.signal, this);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async #receiveSlow(inbound: Inbound, want: Want, options: WaitOptions | undefined): Promise<unknown> {
-    const deadline = deadlineOf(options);
-    throwIfAborted(options);
-    return await inbound.receive(want, deadline, options?.signal);
-  }
-
   #receiveSync(what: string, want: Want, options: WaitOptions | undefined): unknown {
     const inbound = this.#inbound(what);
-    if (options === undefined) {
+    if (options === undefined && inbound.line.isEmpty) {
       const got = inbound.tryReceive(want);
-      if (got !== NOTHING) return inbound.openSync(got);
+      if (got !== NOTHING) return openSync(got);
     }
     const deadline = deadlineOf(options);
     throwIfAborted(options);
     return inbound.receiveSync(want, deadline);
   }
+}
+
+/** A value, encoded. The bytes are good until the next one is encoded. */
+function encoded(value: unknown): Outgoing {
+  const encoder = pipeEncoder();
+  const length = encodeParcel(encoder, value, "value");
+  const cargo = takeCargo();
+  return outgoing(encoder.bytes, 0, length, cargo === undefined ? 0 : CARGO, cargo);
 }
 
 function wantOf(options: RecvBytesOptions | undefined): Want {

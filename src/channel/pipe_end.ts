@@ -94,13 +94,13 @@ export class PipeEnd implements EndView {
   /** A connection of this agent is gone. */
   remove(): void {
     if (--this.#copies > 0) return;
+    this.#outbound?.abandon();
+    this.#inbound?.abandon();
     this.closed = true;
     ends.delete(this.memory.number * 2 + this.side);
-    this.#inbound?.abandon();
     this.own.letGo();
     this.closeIfUnheld(this.side);
-    this.#inbound?.interrupt();
-    this.#outbound?.interrupt();
+    this.#inbound?.letGo();
   }
 
   /** Whether nobody holds that end of the pipe any more; then it is marked as closed. */
@@ -116,6 +116,11 @@ export class PipeEnd implements EndView {
       if (inbound.hasData) inbound.drain();
     }
     return true;
+  }
+
+  /** Lets go of what is in a message that was sent to the other end after nobody held that any more. */
+  drainUnread(): void {
+    new PipeEnd(this.memory, 1 - this.side).inbound.drain();
   }
 
   /**

@@ -194,6 +194,8 @@ export interface EndView {
   readonly closed: boolean;
   /** Whether nobody holds that end of the pipe any more; then it is marked as closed. */
   closeIfUnheld(side: number): boolean;
+  /** Lets go of what is in a message that was sent to the other end after nobody held that any more. */
+  drainUnread(): void;
   /** Whether this thread, while it is blocked, waits for what only it could do. */
   isWaitingForItself(): boolean;
   /** Throws if this agent was asked to stop. */

@@ -8,23 +8,20 @@
  * ```
  *
  * The codec may call getters of the user's, so that a value is encoded before the lock is taken; what has no getters is encoded
- * in the ring. The lock is kept until the whole message is in the ring: messages do not mix.
+ * in the ring. The lock is kept until the whole message is in the ring: messages do not mix. A send() that finds no room stands in
+ * the line of this agent (`pipe_sends.ts`); while anybody is there, nobody of this agent goes past.
  *
- * WORD   the tag of a record: FIRST and LAST piece of its message · BYTES: from `sendBytes` · CARGO: with shared objects in it ·
- *        NUMBER: a float64 and nothing else, since going through the codec would take longer than all the rest. The first piece of several begins with the length of the message, as a float64
  * DEATH  a sender that dies before it has published anything: nothing has happened. Between two pieces: its receiver finds
  *        SENDING dead, or a FIRST piece where it expects another one, and reports a message that was cut off
  * @module
  */
-import { BrokenPipeError, ConnectionClosedError, DeadlockError, TimeoutError } from "../errors.ts";
-import { AsyncBell, type AsyncWaiter, awaitOn } from "../memory/async_park.ts";
-import { fetchAdd, load, notify, type SharedWords, store } from "../memory/atomics.ts";
-import { blockOn, SpinBudget } from "../memory/park.ts";
-import { RING_HEADER_BYTES, type RingPlace, RingWriter } from "../memory/ring.ts";
+import { BrokenPipeError, DeadlockError, TimeoutError } from "../errors.ts";
+import { load, type SharedWords, store } from "../memory/atomics.ts";
+import { blockOn, SpinBudget, type Waiter } from "../memory/park.ts";
+import { RingWriter } from "../memory/ring.ts";
 import { LockCore } from "../sync/lock_core.ts";
 import { CORE_WORDS, MISSED } from "../sync/lock_words.ts";
-import { Encoder } from "../transport/codec.ts";
-import { courier } from "../transport/courier.ts";
+import { sentCargo, undoCargo } from "../transport/parcel.ts";
 import { copyBytes } from "./bytes.ts";
 import {
   DATA,
@@ -39,16 +36,19 @@ import {
   UNREAD,
   WRITERS_LOCK,
 } from "./pipe_memory.ts";
+import {
+  closedError,
+  FIRST,
+  floatsOf,
+  LAST,
+  NUMBER,
+  type Outgoing,
+  pipeEncoder,
+  SINGLE_BYTES,
+  writeLength,
+} from "./pipe_message.ts";
+import { type Sender, SendLine } from "./pipe_sends.ts";
 
-/** Parts of a tag. */
-export const FIRST = 1;
-export const LAST = 2;
-export const BYTES = 4;
-export const CARGO = 8;
-export const NUMBER = 16;
-
-/** The longest message that is one record. */
-export const SINGLE_BYTES = 32 * 1024;
 /** The longest piece of a longer message, and the shortest that is worth a record of its own. */
 const PIECE_BYTES = 32 * 1024;
 const LEAST_PIECE = 4 * 1024;
@@ -61,30 +61,11 @@ const DIRECT_BYTES = 32;
 /** Shorter ones are copied byte by byte: a view costs more. */
 const SHORT_BYTES = 48;
 
-/** The data of a ring as numbers: payloads begin at multiples of 8. */
-export function floatsOf({ buffer, byteOffset, size }: RingPlace): Float64Array<SharedArrayBuffer> {
-  return new Float64Array(buffer, byteOffset + RING_HEADER_BYTES, size / 8);
-}
-
-let encoder: Encoder | undefined;
-
-/** The encoder of this agent's connections. */
-export function pipeEncoder(): Encoder {
-  return encoder ??= new Encoder(courier);
-}
-
-/** What is sent: bytes, from `start` on. */
-interface Outgoing {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly length: number;
-  readonly tag: number;
-  /** How much of it is in the ring. */
-  done: number;
-}
+/** What a send returns that did not have to wait. */
+export const SENT: Promise<void> = Promise.resolve();
 
 /** The sending side of one end, in this agent. */
-export class Outbound {
+export class Outbound implements Sender {
   readonly end: EndView;
   readonly words: SharedWords;
   /** Where the words of its direction begin. */
@@ -93,11 +74,11 @@ export class Outbound {
   readonly ring: RingWriter;
   readonly #ringWords: SharedWords;
   readonly #floats: Float64Array<SharedArrayBuffer>;
-  readonly #lock: LockCore;
-  #bell: AsyncBell | undefined;
+  /** Who has it writes. */
+  readonly lock: LockCore;
+  /** The sends of this agent that wait. */
+  readonly line: SendLine;
   #deaths: number;
-  /** Whether a send() of this agent that waits for room has the lock. */
-  #waiting = false;
 
   constructor(end: EndView) {
     const { memory, side } = end;
@@ -108,12 +89,9 @@ export class Outbound {
     this.ring = new RingWriter(place);
     this.#ringWords = new Int32Array(place.buffer, place.byteOffset, 1);
     this.#floats = floatsOf(place);
-    this.#lock = new LockCore(memory.group(side, WRITERS_LOCK, CORE_WORDS), "Connection", end.label);
+    this.lock = new LockCore(memory.group(side, WRITERS_LOCK, CORE_WORDS), "Connection", end.label);
+    this.line = new SendLine(this);
     this.#deaths = end.table.deaths;
-  }
-
-  get bell(): AsyncBell {
-    return this.#bell ??= new AsyncBell(this.words, this.base + SPACE_BELL, true);
   }
 
   /** Sends what can be encoded in the ring, if that is possible at once. */
@@ -124,8 +102,8 @@ export class Outbound {
       if (value.length > DIRECT_CHARS) return false;
       least += 3 * value.length;
     } else if (typeof value !== "boolean" && value !== undefined && value !== null) return false;
-    const lock = this.#lock;
-    if (!lock.tryFast()) return false;
+    const { lock } = this;
+    if (!this.line.isEmpty || !lock.tryFast()) return false;
     try {
       const at = this.#reserve(least);
       if (at < 0) return false;
@@ -140,8 +118,8 @@ export class Outbound {
   }
 
   #trySendNumber(value: number): boolean {
-    const lock = this.#lock;
-    if (!lock.tryFast()) return false;
+    const { lock } = this;
+    if (!this.line.isEmpty || !lock.tryFast()) return false;
     try {
       const at = this.#reserve(8);
       if (at < 0) return false;
@@ -156,68 +134,86 @@ export class Outbound {
 
   /** Sends bytes, if there is room for all of them at once. */
   trySend(bytes: Uint8Array, start: number, length: number, tag: number): boolean {
-    if (length > SINGLE_BYTES || !this.#lock.tryFast()) return false;
+    if (length > SINGLE_BYTES || !this.line.isEmpty || !this.lock.tryFast()) return false;
     try {
       return this.#writeSingle(bytes, start, length, tag);
     } finally {
-      this.#lock.releaseRaw();
+      this.lock.releaseRaw();
     }
   }
 
-  /** Sends bytes, blocking the thread while there is no room. */
-  sendSync(bytes: Uint8Array, start: number, length: number, tag: number, deadline: number): void {
-    const lock = this.#lock;
-    if (this.#waiting && lock.mine) {
-      throw new DeadlockError(
-        `Cannot sendSync() on ${this.end.label}: a send() of this process is under way and needs this thread to go on. ` +
-          `Await it first.`,
-      );
-    }
-    if (!lock.tryFast() && lock.tryAcquire() === MISSED && lock.acquireSlow(deadline) === MISSED) throw this.#late(0);
-    const outgoing: Outgoing = { bytes, start, length, tag, done: 0 };
+  /** Sends a message, after those that wait, and blocks the thread while there is no room. */
+  sendSync(message: Outgoing, deadline: number): void {
     try {
-      for (;;) {
-        const released = load(this.#ringWords, 0);
-        if (this.#write(outgoing)) break;
-        this.#throwIfBroken();
-        if (this.spin.whileEqual(this.#ringWords, 0, released)) continue;
-        if (!blockOn(new SpaceWaiter(this, outgoing, true), deadline)) throw this.#late(outgoing.done);
+      if (!this.line.isEmpty) this.line.flush(deadline);
+      if (!this.lockSync(deadline)) throw this.late(message);
+      try {
+        this.writeSync(message, deadline);
+      } finally {
+        this.leave(message);
       }
-    } finally {
-      this.#leave(outgoing);
+    } catch (error) {
+      undoCargo(message.cargo);
+      throw error;
     }
+    sentCargo(message.cargo);
+    this.published();
   }
 
-  /** Sends bytes without blocking the thread. They must stay as they are until it is done. */
-  async send(
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-    tag: number,
+  /**
+   * Sends a message without blocking the thread, after those that wait. `own`: its bytes stay as they are until it is done;
+   * otherwise they are copied if it has to wait. `holder` is kept from being collected meanwhile.
+   */
+  send(
+    message: Outgoing,
+    own: boolean,
     deadline: number,
     signal: AbortSignal | undefined,
+    holder: object,
   ): Promise<void> {
-    const lock = this.#lock;
-    if (!lock.tryFast() && lock.tryAcquire() === MISSED && await lock.acquireAsync(deadline, signal) === MISSED) {
-      throw this.#late(0);
-    }
-    const outgoing: Outgoing = { bytes, start, length, tag, done: 0 };
-    this.#waiting = true;
-    try {
-      while (!this.#write(outgoing)) {
-        this.#throwIfBroken();
-        if (!await awaitOn(new SpaceWaiter(this, outgoing, false), deadline, signal)) throw this.#late(outgoing.done);
+    let begun = false;
+    if (this.line.isEmpty && (this.lock.tryFast() || this.lock.tryAcquire() !== MISSED)) {
+      try {
+        begun = !this.write(message);
+      } catch (error) {
+        this.leave(message);
+        undoCargo(message.cargo);
+        throw error;
       }
-    } finally {
-      this.#waiting = false;
-      this.#leave(outgoing);
+      if (!begun) {
+        this.leave(message);
+        sentCargo(message.cargo);
+        this.published();
+        return SENT;
+      }
+    }
+    if (!own) {
+      message.bytes = message.bytes.slice(message.start, message.start + message.length);
+      message.start = 0;
+    }
+    return this.line.add(message, begun, deadline, signal, holder);
+  }
+
+  /** Takes the lock, blocking the thread; false when the deadline passes. */
+  lockSync(deadline: number): boolean {
+    const { lock } = this;
+    return lock.tryFast() || lock.tryAcquire() !== MISSED || lock.acquireSlow(deadline) !== MISSED;
+  }
+
+  /** Under the lock: puts all of a message into the ring, blocking the thread while there is no room. @throws {TimeoutError} */
+  writeSync(message: Outgoing, deadline: number): void {
+    for (;;) {
+      const released = load(this.#ringWords, 0);
+      if (this.write(message)) return;
+      this.throwIfBroken();
+      if (this.spin.whileEqual(this.#ringWords, 0, released)) continue;
+      if (!blockOn(new SpaceWaiter(this, message), deadline)) throw this.late(message);
     }
   }
 
-  /** Has those who wait in this agent look again: it lets go of this end. */
-  interrupt(): void {
-    fetchAdd(this.words, this.base + SPACE_BELL, 1);
-    notify(this.words, this.base + SPACE_BELL);
+  /** This agent lets go of the end: what still waits is sent as far as there is room, and the rest fails. */
+  abandon(): void {
+    if (!this.line.isEmpty) this.line.abandon();
   }
 
   /** Says how much room is worth to be woken for. */
@@ -253,11 +249,12 @@ export class Outbound {
     return outgoing.length <= SINGLE_BYTES ? rest : Math.min(rest + 8, most);
   }
 
-  /** Under the lock: finds room, in the ring as it is now. @throws {StopRequested} when this agent was asked to stop */
+  /** Under the lock: finds room, in the ring as it is now. @throws {BrokenPipeError} {StopRequested} */
   #reserve(least: number): number {
     const { words, base } = this;
-    const { token } = this.#lock;
+    const { token } = this.lock;
     this.end.throwIfStopped();
+    this.#throwIfUnread();
     if (words[base + LAST_WRITER] !== token) {
       words[base + LAST_WRITER] = token;
       this.ring.resume();
@@ -275,7 +272,7 @@ export class Outbound {
   }
 
   /** Under the lock: puts as much of the message into the ring as there is room for; whether that was all. */
-  #write(outgoing: Outgoing): boolean {
+  write(outgoing: Outgoing): boolean {
     const { bytes, start, length, tag } = outgoing;
     if (length <= SINGLE_BYTES) return this.#writeSingle(bytes, start, length, tag);
     const { ring, words, base } = this;
@@ -286,9 +283,8 @@ export class Outbound {
       const head = first ? 8 : 0;
       const count = Math.min(ring.end - at - head, PIECE_BYTES, length - outgoing.done);
       if (first) {
-        store(words, base + SENDING, this.#lock.token);
-        lengths[0] = length;
-        ring.bytes.set(lengthBytes, at);
+        store(words, base + SENDING, this.lock.token);
+        writeLength(length, ring.bytes, at);
       }
       copyBytes(bytes, start + outgoing.done, count, ring.bytes, at + head);
       outgoing.done += count;
@@ -298,17 +294,17 @@ export class Outbound {
       if (last) return true;
       const seen = load(words, base + DATA);
       if ((seen & SLEEPERS) !== 0) this.end.memory.wake(base + DATA, seen);
-      if ((seen & UNREAD) !== 0) this.#throwIfBroken();
+      if ((seen & UNREAD) !== 0) this.throwIfBroken();
     }
   }
 
   /** Releases the lock; a message that was begun and is not complete is given up. */
-  #leave(outgoing: Outgoing): void {
+  leave(outgoing: Outgoing): void {
     if (outgoing.length > SINGLE_BYTES && outgoing.done > 0) {
       store(this.words, this.base + SENDING, 0);
       if (outgoing.done < outgoing.length) this.#wakeReaders();
     }
-    this.#lock.releaseRaw();
+    this.lock.releaseRaw();
   }
 
   #wakeReaders(): void {
@@ -316,75 +312,60 @@ export class Outbound {
   }
 
   /**
-   * To be called after a message was sent: wakes who waits for it, and looks whether there is anybody who could.
-   * @throws {BrokenPipeError} when there is nobody
+   * To be called after a message was sent: wakes who waits for it. Whether there was anybody who could is looked at before it is
+   * published: a receiver that takes it, and closes its end at once, has received it.
    */
   published(): void {
     const seen = load(this.words, this.base + DATA);
-    if (seen !== 0) {
-      this.end.memory.wake(this.base + DATA, seen);
-      if ((seen & UNREAD) !== 0) throw this.#broken();
-    }
-    const { deaths } = this.end.table;
-    if (deaths === this.#deaths) return;
-    this.#deaths = deaths;
-    if (this.end.closeIfUnheld(1 - this.end.side)) throw this.#broken();
+    if (seen === 0) return;
+    this.end.memory.wake(this.base + DATA, seen);
+    // The other end was let go of since we looked, and perhaps nobody sees this message any more.
+    if ((seen & UNREAD) !== 0) this.end.drainUnread();
   }
 
-  #throwIfBroken(): void {
+  /** @throws {BrokenPipeError} when nobody can receive any more, {ConnectionClosedError} when this end is closed here */
+  throwIfBroken(): void {
     if (this.end.closed) throw closedError(this.end.label, "send");
+    this.#throwIfUnread();
+  }
+
+  #throwIfUnread(): void {
     const { deaths } = this.end.table;
     if (deaths !== this.#deaths) {
       this.#deaths = deaths;
       this.end.closeIfUnheld(1 - this.end.side);
     }
-    if ((load(this.words, this.base + SPACE) & UNREAD) !== 0) throw this.#broken();
-  }
-
-  #broken(): BrokenPipeError {
-    return new BrokenPipeError(
+    if ((load(this.words, this.base + DATA) & UNREAD) === 0) return;
+    throw new BrokenPipeError(
       `Cannot send on ${this.end.label}: broken pipe, the other end was closed, or its processes have ended.`,
     );
   }
 
-  #late(done: number): TimeoutError {
+  /** The error for a message that was not sent in time. */
+  late({ done }: Pick<Outgoing, "done">): TimeoutError {
     const what = done === 0 ? "nothing of the message was sent" : "the message was cut off, which its receiver is told";
     return new TimeoutError(`Could not send on ${this.end.label} within the time limit: ${what}.`);
   }
 }
-
-/** The error for a connection that was closed here. */
-export function closedError(label: string, what: string): ConnectionClosedError {
-  return new ConnectionClosedError(`Cannot ${what}: ${label} is closed in this process.`);
-}
-
-const lengths = new Float64Array(1);
-const lengthBytes = new Uint8Array(lengths.buffer);
 
 function copy(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
   if (length > SHORT_BYTES) copyBytes(from, start, length, to, at);
   else for (let i = 0; i < length; i++) to[at + i] = from[start + i] as number;
 }
 
-/** Waits for room in the ring; its sender has the lock. */
-class SpaceWaiter implements AsyncWaiter {
+/** Waits for room in the ring, blocking the thread, which has the lock. */
+class SpaceWaiter implements Waiter {
   readonly words: SharedWords;
   readonly index: number;
   expected = 0;
   readonly #out: Outbound;
   readonly #outgoing: Outgoing;
-  readonly #blocking: boolean;
 
-  constructor(out: Outbound, outgoing: Outgoing, blocking: boolean) {
+  constructor(out: Outbound, outgoing: Outgoing) {
     this.words = out.words;
     this.index = out.base + SPACE_BELL;
     this.#out = out;
     this.#outgoing = outgoing;
-    this.#blocking = blocking;
-  }
-
-  get bell(): AsyncBell {
-    return this.#out.bell;
   }
 
   poll(): boolean {
@@ -395,7 +376,7 @@ class SpaceWaiter implements AsyncWaiter {
   }
 
   inspect(_elapsed: number, endless: boolean): void {
-    this.#out.inspect(endless && this.#blocking);
+    this.#out.inspect(endless);
   }
 
   end(): void {}

@@ -135,10 +135,15 @@ export class QueueEnd {
   /** Gets an item without blocking the thread. */
   get(options: WaitOptions | undefined): Promise<unknown> {
     try {
-      if (options !== undefined || outOfBreath()) return this.getSlow(options, options === undefined);
-      const item = this.core.take(BRIEFLY);
-      if (typeof item !== "symbol") return Promise.resolve(item);
-      return item === ENCODED ? Promise.resolve(decodeItem()) : this.getSlow(options, false);
+      if (options !== undefined) return this.getSlow(options);
+      let item = this.core.take(BRIEFLY);
+      if (typeof item === "symbol") {
+        if (item !== ENCODED) return this.getSlow(options);
+        item = decodeItem();
+        if (item instanceof Promise) return item;
+      }
+      // It is taken at the call: calls that nobody awaits get their items in order.
+      return outOfBreath() ? breathe().then(() => item) : Promise.resolve(item);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -248,11 +253,10 @@ export class QueueEnd {
     }
   }
 
-  /** The slow path of {@linkcode get}. `breathless`: the event loop is to turn first. */
-  async getSlow(options: WaitOptions | undefined, breathless: boolean): Promise<unknown> {
+  /** The slow path of {@linkcode get}. */
+  async getSlow(options: WaitOptions | undefined): Promise<unknown> {
     const deadline = deadlineOf(options);
     throwIfAborted(options);
-    if (breathless) await breathe();
     const { core } = this;
     let waiter: QueueWaiter | undefined;
     try {
@@ -265,7 +269,11 @@ export class QueueEnd {
           waiter ??= new QueueWaiter(core, ITEMS, this.#itemBell ??= newBell(core, ITEMS));
           if (!await awaitOn(waiter, deadline, options?.signal)) throw nothingInTime(options?.timeout);
         } else if (item === DRAINED_FOR_GOOD) throw closedAndDrained();
-        else return item === ENCODED ? await decodeItem() : item;
+        else {
+          const value = item === ENCODED ? await decodeItem() : item;
+          if (outOfBreath()) await breathe();
+          return value;
+        }
       }
     } finally {
       waiter?.leave();
@@ -304,28 +312,26 @@ class QueueIterator implements AsyncIterableIterator<unknown> {
   }
 
   next(): Promise<IteratorResult<unknown>> {
-    const breathless = outOfBreath();
-    if (!this.#over && !breathless) {
-      let item: unknown;
-      try {
-        item = this.#end.core.take(BRIEFLY);
-        if (item === ENCODED) {
-          const value = decodeItem();
-          if (value instanceof Promise) return value.then((value) => ({ value, done: false }));
-          return Promise.resolve({ value, done: false });
-        }
-      } catch (error) {
-        return Promise.reject(error);
+    if (this.#over) return this.#nextSlow();
+    let item: unknown;
+    try {
+      item = this.#end.core.take(BRIEFLY);
+      if (typeof item === "symbol") {
+        if (item !== ENCODED) return this.#nextSlow();
+        item = decodeItem();
+        if (item instanceof Promise) return item.then((value) => ({ value, done: false }));
       }
-      if (typeof item !== "symbol") return Promise.resolve({ value: item, done: false });
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#nextSlow(breathless);
+    const result = { value: item, done: false };
+    return outOfBreath() ? breathe().then(() => result) : Promise.resolve(result);
   }
 
-  async #nextSlow(breathless: boolean): Promise<IteratorResult<unknown>> {
+  async #nextSlow(): Promise<IteratorResult<unknown>> {
     if (this.#over) return { value: undefined, done: true };
     try {
-      return { value: await this.#end.getSlow(undefined, breathless), done: false };
+      return { value: await this.#end.getSlow(undefined), done: false };
     } catch (error) {
       if (!(error instanceof QueueClosedError)) throw error;
       this.#over = true;

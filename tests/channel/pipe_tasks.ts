@@ -1,6 +1,14 @@
 /** What the agents and processes of the pipe's tests run. */
 import process from "node:process";
-import { type Connection, Pipe, type Queue, task, type Waitable, waitSync } from "@manycore/multiprocessing";
+import {
+  type Connection,
+  type Event,
+  Pipe,
+  type Queue,
+  task,
+  type Waitable,
+  waitSync,
+} from "@manycore/multiprocessing";
 import { fetchAdd, load, notify, type SharedWords, store, wait } from "../../src/memory/atomics.ts";
 
 type Any = Connection<unknown>;
@@ -246,3 +254,33 @@ export function waitForAny(things: readonly Waitable[]): string {
   const ready = waitSync(things);
   return ready.map((thing) => things.indexOf(thing)).join();
 }
+
+/**
+ * Receives numbered messages, slowly, and sends the first number that comes out of its turn, or −1. With `other`: says that it has begun, and
+ * sends a long message on it, and a short one.
+ */
+export const firstOutOfOrder = task(
+  import.meta,
+  (connection: Any, count: number, other?: Any, begun?: Event): void => {
+    if (other !== undefined) {
+      begun?.set();
+      other.sendBytesSync(new Uint8Array(900_000));
+      other.sendSync("second");
+      return;
+    }
+    let bad = -1;
+    for (let i = 0; i < count; i++) {
+      const message = connection.recvSync() as { i: number };
+      if (message.i !== i && bad < 0) bad = i;
+      for (const end = performance.now() + 0.05; performance.now() < end;);
+    }
+    connection.sendSync(bad);
+  },
+);
+
+/** Begins to receive a message, gives up in the middle of it, says so, and lives on. */
+export const beginAndStay = task(import.meta, async (connection: Any, begun: Event): Promise<void> => {
+  await connection.recv({ timeout: 30 }).catch(() => {});
+  begun.set();
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+});
