@@ -14,7 +14,6 @@
  */
 import { BrokenPoolError, CancelledError } from "../errors.ts";
 import { now } from "../memory/park.ts";
-import { backgroundTimer } from "../runtime/host.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import { cpuCount } from "../process/current.ts";
 import type { ChildExit, ChildOptions } from "../process/supervisor.ts";
@@ -22,6 +21,7 @@ import type { TaskReference } from "../tasks/reference.ts";
 import { hostLoop } from "../transport/host_loop.ts";
 import type { Errors } from "../transport/lane.ts";
 import type { InitializeMessage } from "../transport/protocol.ts";
+import { Aborts, type AbortsOwner } from "./aborts.ts";
 import { Pace } from "./chunking.ts";
 import { crashError } from "./crash.ts";
 import { Crew, type CrewOwner } from "./crew.ts";
@@ -51,14 +51,12 @@ export interface SchedulerOptions {
 /** Deaths in a row, before any worker became ready, after which the pool gives up. */
 const HOPELESS = 3;
 
-/** How long work that was aborted may go on before its worker is ended, in ms: starting another one costs more. */
-const ABORT_GRACE = 50;
-
 /** The scheduler of one pool. */
-export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOwner, ShiftOwner {
+export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOwner, ShiftOwner, AbortsOwner {
   readonly #options: SchedulerOptions;
   readonly #crew = new Crew(this);
   readonly #queue = new JobQueue();
+  readonly #aborts = new Aborts(this);
   readonly #counts = { completed: 0, failed: 0, crashed: 0, retried: 0, recycled: 0 };
   readonly #paces = new Map<number, Pace>();
   /** Jobs of many chunks that are not settled. */
@@ -160,16 +158,27 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
   /** Gives up a job; what of it still runs a moment later is ended with its worker, if that runs nothing else. */
   abort(job: Job, error: unknown): void {
     if (job.settled) return;
-    const busy = new Map([...this.#crew.members].map((member) => [member, member.running()]));
     job.abandon(error);
     this.request();
-    backgroundTimer(() => {
-      for (const [member, before] of busy) {
-        const running = member.running();
-        if (running.length === 0 || !member.isOpen) continue;
-        if (running.every((chunk) => chunk.job === job && before.includes(chunk))) this.#end(member, error);
+    // What had not started has been taken back. One signal may abort thousands of calls: each looks at itself only.
+    if (job.outstanding === 0) return;
+    if (job.mode === "apply") {
+      const call = job as ApplyJob;
+      this.#aborts.add(call.holder as Member, call, error);
+    } else {
+      for (const member of this.#crew.members) {
+        for (const chunk of member.chunks()) if (chunk.job === job) this.#aborts.add(member, chunk, error);
       }
-    }, ABORT_GRACE);
+    }
+  }
+
+  giveBack(chunks: readonly Chunk[]): void {
+    for (let i = chunks.length - 1; i >= 0; i--) this.#queue.addFirst(chunks[i] as Chunk);
+    this.request();
+  }
+
+  endAborted(member: Member, error: unknown): void {
+    this.#end(member, error);
   }
 
   /** Takes no more jobs; ends the workers when the last one is done. */
@@ -470,6 +479,7 @@ export class Scheduler implements MemberEvents, CrewOwner, JobOwner, PlacementOw
     if (this.#state !== "stopping" || this.#crew.members.size > 0) return;
     this.#state = "stopped";
     this.#watch?.stop();
+    this.#aborts.end();
     this.#shift.end();
     this.#crew.end();
     this.#stopped();

@@ -4,6 +4,7 @@
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import { TaskResolutionError, TimeoutError, WorkerCrashedError } from "@manycore/multiprocessing";
+import { setGate } from "../../src/memory/atomics.ts";
 import * as tasks from "../fixtures/pool_tasks.ts";
 import { withPool } from "../kit/pools.ts";
 import { sharedWords, wordReaches } from "../kit/signal_box.ts";
@@ -246,6 +247,46 @@ describe("signals and timeouts of a call", () => {
       controller.abort();
       assertEquals((await failureOf(running, Error)).name, "AbortError");
       assertEquals(await pool.map(tasks.square, [1, 2, 3]), [1, 4, 9]);
+    }));
+
+  it("of several calls that share a worker and never end: it is ended, and others run", () =>
+    withPool(1, { concurrency: 2 }, async (pool) => {
+      const words = sharedWords();
+      const controller = new AbortController();
+      const running = [1, 2].map(() => pool.apply(tasks.never, [words], { signal: controller.signal }));
+      await wordReaches(words, 0, 2);
+      controller.abort();
+      for (const one of running) assertEquals((await failureOf(one, Error)).name, "AbortError");
+      assertEquals(await pool.apply(tasks.square, [3]), 9);
+    }));
+
+  it("of thousands of calls behind a long one costs the same for each", () =>
+    withPool(1, {}, async (pool) => {
+      for (let round = 0; round < 5; round++) {
+        await Promise.all(Array.from({ length: 2_000 }, (_, n) => pool.apply(tasks.square, [n])));
+      }
+      const words = sharedWords();
+      const long = pool.apply(tasks.blockUntilReleased, [words]);
+      await wordReaches(words, 0, 1);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const calls = Array.from({ length: 4_000 }, (_, n) => pool.apply(tasks.square, [n], { signal }));
+      // They are with the worker, as far as it has room.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      let operations = 0;
+      const count = (): number => ++operations;
+      setGate({ step: count, wait: () => "not-equal", notify: count });
+      try {
+        controller.abort();
+      } finally {
+        setGate(undefined);
+      }
+      const settled = await Promise.allSettled(calls);
+      assertEquals(settled.filter((one) => one.status === "rejected").length, 4_000);
+      assert(operations < 10 * 4_000, `${operations} looks at shared memory`);
+      Atomics.store(words, 1, 1);
+      Atomics.notify(words, 1);
+      await long;
     }));
 
   it("aborted after the end changes nothing", () =>
