@@ -127,6 +127,26 @@ function axisTables(results: Results, question: Question): string {
   }).filter((text) => text !== "").join("\n\n");
 }
 
+/** How even the samples of ours are: the 90th percentile over the median, at each point of the axis. */
+function evenness(results: Results, question: Question): string {
+  const rows = results.rows.filter((row) => row.question === question.id && row.kind === "ours" && row.x !== undefined);
+  const xs = [...new Set(rows.map(({ x }) => x as number))].sort((a, b) => a - b);
+  const lines = columnsOf(results).flatMap(({ name, label }) => {
+    const mine = Map.groupBy(rows.filter(({ runtime }) => runtime === name), ({ workers }) => workers);
+    return [...mine].map(([workers, list]) => [
+      `${label}, ${workers} worker${workers === 1 ? "" : "s"}`,
+      ...xs.map((x) => {
+        const times = list.find((row) => row.x === x)?.times;
+        return times === undefined ? "–" : `${(times.p90 / times.p50).toFixed(2)} ×`;
+      }),
+    ]);
+  });
+  if (lines.length === 0) return "";
+  return `How even that is: the 90th percentile of the batches of Pool over their median.\n\n${
+    table([["", ...xs.map((x) => xText(x, question))], ...lines])
+  }`;
+}
+
 function questionText(results: Results, question: Question, absent: readonly Measured[]): string {
   const rows = results.rows.filter((row) => row.question === question.id);
   if (rows.length === 0) return "";
@@ -136,7 +156,8 @@ function questionText(results: Results, question: Question, absent: readonly Mea
   const chart = CHARTS.filter(({ questions }) => questions[0] === question.id)
     .map(({ file, title }) => `![${title}](charts/${file})`);
   const tables = question.x === undefined ? runtimesTable(results, question) : axisTables(results, question);
-  return [`### ${question.title}`, question.text, ...chart, tables, problems].filter((text) => text !== "").join(
+  const even = question.spread && question.x !== undefined ? evenness(results, question) : "";
+  return [`### ${question.title}`, question.text, ...chart, tables, even, problems].filter((text) => text !== "").join(
     "\n\n",
   );
 }
