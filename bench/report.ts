@@ -3,6 +3,7 @@
 //
 //   npm run bench:report -- [--quick] [--runtimes …] [--files …] [--workers N] [--runs N]    as of `npm run bench`
 //
+//   --keep        keeps what bench/results.json has of other files; the page says when that was taken
 //   --measured    measures nothing: merges what is in build/bench/ already
 //   --results     neither: writes the page and the charts from bench/results.json as it is
 
@@ -15,7 +16,7 @@ import { ROOT, selectRuntimes } from "../scripts/runtimes.ts";
 import { loadParts } from "./environment.ts";
 import { drawCharts } from "./report/charts.ts";
 import { markdownOf } from "./report/markdown.ts";
-import { mergeParts, resultsText } from "./report/merge.ts";
+import { mergeParts, replaceIn, resultsText } from "./report/merge.ts";
 import type { Results } from "./rows.ts";
 import { benchFiles, runSuite } from "./run_suite.ts";
 
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     files: { type: "string", default: "" },
     workers: { type: "string" },
     runs: { type: "string" },
+    keep: { type: "boolean", default: false },
     measured: { type: "boolean", default: false },
     results: { type: "boolean", default: false },
   },
@@ -54,7 +56,9 @@ if (!values.results) {
       runs: Number(values.runs ?? (values.quick ? 1 : 3)),
     }));
   }
-  writeFileSync(RESULTS, resultsText(mergeParts(loadParts(), packages())));
+  const merged = mergeParts(loadParts(), packages());
+  const kept = values.keep ? JSON.parse(readFileSync(RESULTS, "utf8")) as Results : undefined;
+  writeFileSync(RESULTS, resultsText(kept === undefined ? merged : replaceIn(kept, merged)));
 }
 
 const results = JSON.parse(readFileSync(RESULTS, "utf8")) as Results;

@@ -63,9 +63,15 @@ export interface Part extends Environment {
   readonly rows: readonly Row[];
 }
 
+/** Files that were measured another time than the rest. */
+export interface Earlier extends Pick<Environment, "date" | "commit" | "runs"> {
+  readonly files: readonly string[];
+}
+
 /** What is committed as bench/results.json. */
 export interface Results extends Environment {
   readonly version: 1;
+  readonly earlier?: readonly Earlier[];
   readonly runtimes: readonly { readonly name: string; readonly label: string }[];
   readonly packages: Readonly<Record<string, string>>;
   readonly rows: readonly (Row & { readonly runtime: string; readonly file: string })[];

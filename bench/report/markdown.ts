@@ -283,7 +283,7 @@ function otherText(results: Results): string {
   }).join("\n\n");
 }
 
-function headText({ machine, date, commit, dirty, quick, runs, runtimes, packages }: Results): string {
+function headText({ machine, date, commit, dirty, quick, runs, runtimes, packages, earlier = [] }: Results): string {
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`).join(", ");
   return [
     "# Results",
@@ -299,6 +299,11 @@ function headText({ machine, date, commit, dirty, quick, runs, runtimes, package
         ? "One run; medians of its samples."
         : `Medians of ${runs} runs.`
     } Rivals at the best settings that their documentation offers, in the same process and run: ${versions}.`,
+    ...earlier.map((time) =>
+      `Not measured again since ${time.date.slice(0, 10)}, commit ${time.commit}${
+        time.runs === 1 ? "" : `, ${time.runs} runs`
+      }: ${time.files.map((file) => `\`bench/${file}_bench.ts\``).join(", ")}.`
+    ),
     "In bold the best of those that one would use; in italics what they are compared with: one thread, bare workers, bare shared " +
     "memory. Every result was checked before it was timed. Absolute figures are this machine's; on a virtual machine they drift by a " +
     "factor of up to 2, while the rows of one table were taken side by side.",

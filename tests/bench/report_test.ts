@@ -8,7 +8,7 @@ import { QUESTIONS } from "../../bench/questions.ts";
 import { CHARTS, drawCharts } from "../../bench/report/charts.ts";
 import { contestsOf } from "../../bench/report/compare.ts";
 import { markdownOf } from "../../bench/report/markdown.ts";
-import { mergeParts, resultsText } from "../../bench/report/merge.ts";
+import { mergeParts, replaceIn, resultsText } from "../../bench/report/merge.ts";
 import { median, mergeAll, type Part, type Results, type Row, type Times } from "../../bench/rows.ts";
 
 const TEXT = readFileSync(new URL("./recorded.json", import.meta.url), "utf8");
@@ -67,6 +67,24 @@ describe("merging", () => {
     assertEquals(merged.runtimes.map(({ name }) => name), ["deno", "bun"]);
     assertEquals(merged.rows.map(({ runtime }) => runtime), ["deno", "bun"]);
     assertThrows(() => mergeParts([], {}), RangeError, "npm run bench");
+  });
+
+  it("keep the files that were not measured again, and say when those were taken", () => {
+    const { rows, ...head } = RECORDED;
+    const file = rows[0]?.file as string;
+    const others = [...new Set(rows.map((row) => row.file))].filter((name) => name !== file && name !== "pool");
+    const again = rows.filter((row) => row.file === file && row.runtime !== "python");
+    const fresh = { ...head, commit: "fresh", date: "2099-01-01T00:00:00Z", rows: again.slice(0, 1) };
+    const merged = replaceIn(RECORDED, fresh);
+    const left = rows.filter((row) => row.runtime !== again[0]?.runtime || row.file !== file);
+    assertEquals(merged.rows.length, left.length + 1);
+    assertEquals(merged.commit, "fresh");
+    assert(others.every((name) => merged.earlier?.[0]?.files.includes(name)));
+    assertEquals(merged.earlier?.[0]?.commit, RECORDED.commit);
+    // Once more: what is older than the last time keeps its own time.
+    const third = replaceIn(merged, { ...fresh, commit: "third" });
+    assertEquals(third.earlier?.[0]?.commit, RECORDED.commit);
+    assert(markdownOf(third).includes(`Not measured again since ${RECORDED.date.slice(0, 10)}`));
   });
 
   it("writes results that read back as they were", () => {
