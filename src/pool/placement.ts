@@ -59,17 +59,23 @@ export class Placement {
     }
   }
 
-  /** Gives workers what waits, as far as they have room for it. */
-  fill(): void {
+  /** Gives workers what waits, as far as they have room for it; whether it gave something. */
+  fill(): boolean {
     const share = this.#share;
+    let some = false;
     for (let job = this.#queue.next(); job !== undefined; job = this.#queue.next()) {
       const member = this.memberFor(job.pace);
-      if (member === undefined) return;
+      if (member === undefined) return some;
       share.limit = this.#room(member);
       const chunk = this.#queue.take(share);
-      if (chunk === undefined) return;
-      if (!this.#tryGive(member, chunk)) return this.#queue.addFirst(chunk);
+      if (chunk === undefined) return some;
+      if (!this.#tryGive(member, chunk)) {
+        this.#queue.addFirst(chunk);
+        return some;
+      }
+      some = true;
     }
+    return some;
   }
 
   /** False: there is no room. */
@@ -136,11 +142,17 @@ export class Placement {
       const pair = this.unbalanced();
       if (pair === undefined || (!forced && !isWorthMoving(pair.fullest))) return some;
       const { idle, fullest } = pair;
+      // The one that had it may be blocked: the next call would wait there as well, until it is moved.
+      if (forced) this.#favourite = idle;
       const room = maxTasksPerChild - idle.assigned;
-      const moved = fullest.takeBack(
-        Math.ceil((fullest.count - concurrency) / 2),
-        (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
-      );
+      const moved = this.#takeHalf(fullest, room);
+      if (moved.length === 0 && forced) {
+        // What is there cannot be moved; that of another one perhaps can.
+        for (const member of this.#crew.open) {
+          if (member !== fullest && member.count > concurrency) moved.push(...this.#takeHalf(member, room));
+          if (moved.length > 0) break;
+        }
+      }
       if (moved.length === 0) return some;
       let at = 0;
       for (; at < moved.length; at++) {
@@ -152,6 +164,14 @@ export class Placement {
       some = true;
     }
     return some;
+  }
+
+  /** Takes back half of what waits at a worker and can go to one that may have `room` calls more. */
+  #takeHalf(member: Member, room: number): Chunk[] {
+    return member.takeBack(
+      Math.ceil((member.count - this.#options.concurrency) / 2),
+      (chunk) => chunk.count <= room && chunk.job.canResend(chunk),
+    );
   }
 }
 

@@ -63,6 +63,8 @@ export class Shift implements LoopClient {
 
   /** A call was given to a worker. In the middle of a long burst, what was given is sent and what has come is taken. */
   gave(): void {
+    // It may wait behind a long one, and may be one that can be moved.
+    this.#stuck = false;
     if (++this.#burst < BURST) return;
     this.#burst = 0;
     this.#placement.sendEarly();
@@ -120,7 +122,7 @@ export class Shift implements LoopClient {
     this.#burst = 0;
     const crew = this.#crew;
     if (crew.open.length < this.#workers) crew.spawnMissing();
-    if (!this.#queue.isEmpty) this.#placement.fill();
+    if (!this.#queue.isEmpty && this.#placement.fill()) this.#stuck = false;
     if (crew.open.length > 1) this.#placement.balance(false);
     for (let i = 0; i < crew.open.length; i++) (crew.open[i] as Member).flush();
     this.#owner.afterFlush();
@@ -133,7 +135,7 @@ export class Shift implements LoopClient {
     this.#patience = backgroundTimer(() => {
       this.#patience = undefined;
       if (this.#crew.open.some((member) => member.count > 0 && member.returned === before.get(member))) {
-        // What cannot be moved now cannot be moved before something has come back either.
+        // What cannot be moved now cannot be moved before something has come back, or was given, either.
         this.#stuck = !this.#placement.balance(true);
       }
       this.#owner.request();
