@@ -4,7 +4,7 @@
 import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { type AsyncResult, Pool, TimeoutError, WorkerCrashedError } from "@manycore/multiprocessing";
+import { type AsyncResult, type Pool, TimeoutError, WorkerCrashedError } from "@manycore/multiprocessing";
 import { busy, endless, keep, quick, takeTicks } from "../fixtures/learned_tasks.ts";
 import { withPool } from "../kit/pools.ts";
 import { sharedWords } from "../kit/signal_box.ts";
