@@ -10,19 +10,22 @@
  *
  * WORD      holder[slot] (i32): the token of the agent at that place of the agent table, while it has a copy; else 0, or the token of
  *           one that died there
- * WORD      serial[i] (i32): 0, or the serial number of a copy that is on its way · owner[i] (i32): 0, the place is free; the token of the
- *           sender, while the message is not published: the copy counts while the sender lives; UNCONDITIONAL from then on
+ * WORD      serial[i] (i32): 0, or twice the serial number of a copy that is on its way, which counts while its sender lives; plus 1
+ *           from when the message is published: it counts whatever happens to the sender · owner[i] (i32): 0, the place is free; or
+ *           the token of the sender
  * WORD      CHANGES (i32): counts arrivals · SERIAL (i32): the last serial number · TOP, TICKET_TOP (i32): how far the lists are in use
- * OWNERSHIP holder[slot] is written by the agent at that place alone. A ticket's owner is set by who takes the place; who clears the
- *           serial number by CAS frees the place. Only one does, so that a copy that is read twice (a message whose
- *           reader died, a task that is tried again) takes no other copy's ticket
+ * OWNERSHIP holder[slot] is written by the agent at that place alone. A place is taken by CAS of owner from 0; who clears the serial
+ *           number by CAS frees the place. Only one does, so that a copy that is read twice (a message whose reader died, a task
+ *           that is tried again) takes no other copy's ticket. What changes a ticket names its serial number in the CAS, so that it
+ *           never touches another ticket that has come to the same place
  * ORDER     leaving: ticket, then the sender may let go. Arriving: holder, CHANGES, then the ticket is cleared. Looking: CHANGES, holders,
  *           tickets, CHANGES again. A copy that the look has missed was not at its receiver when that place was looked at, and
  *           was no ticket any more afterwards: CHANGES shows it. Nobody can come by a copy of an end that nobody
  *           holds, so that "not held" is for good (but for a task that is tried again, which finds a closed end)
  * DEATH     a dead agent's hold is void. A sender that dies before the message is published: its ticket is void. A receiver that dies
- *           between taking a message and reading what is in it: the copy stays on its way for ever, and its end open
- * WRAP      of serial numbers: a ticket would have to outlive 2^31 others
+ *           between taking a message and reading what is in it: the copy stays on its way for ever, and its end open. Who dies
+ *           between clearing a serial number and freeing the place: the place is free again when its owner has died, too
+ * WRAP      of serial numbers: a ticket would have to outlive 2^30 others
  * @module
  */
 import { AGENT_CAPACITY, type AgentTable, tokenOf } from "../memory/agents.ts";
@@ -35,7 +38,7 @@ const SERIAL = 1;
 const TOP = 2;
 const TICKET_TOP = 3;
 
-const UNCONDITIONAL = -1;
+const PUBLISHED = 1;
 
 /** A copy on its way. */
 export interface TicketPlace {
@@ -83,30 +86,33 @@ export class Holds {
   leave(): TicketPlace {
     const words = this.#words;
     for (let place = 0; place < TICKETS; place++) {
-      const owner = load(words, this.#owners + place);
-      if (owner === UNCONDITIONAL || owner !== 0 && this.#table.isTokenAlive(owner)) continue;
-      if (compareExchange(words, this.#owners + place, owner, this.#token) !== owner) continue;
+      if (!this.#isFree(place)) continue;
+      if (compareExchange(words, this.#owners + place, 0, this.#token) !== 0) continue;
       this.#raise(TICKET_TOP, place + 1);
-      const serial = (fetchAdd(words, this.#base + SERIAL, 1) + 1) & 0x7fffffff || 1;
-      store(words, this.#serials + place, serial);
+      const serial = (fetchAdd(words, this.#base + SERIAL, 1) + 1) & 0x3fffffff || 1;
+      store(words, this.#serials + place, serial << 1);
       return { place, serial };
     }
     throw new RangeError(`Cannot send this connection: ${TICKETS} copies of it are on their way and not received.`);
   }
 
-  /** The message with the copy is published: it counts, whatever happens to us. */
+  /** The message with the copy is published: it counts, whatever happens to us. If it has arrived already, nothing is left to do. */
   sent({ place, serial }: TicketPlace): void {
-    if (load(this.#words, this.#serials + place) !== serial) return;
-    compareExchange(this.#words, this.#owners + place, this.#token, UNCONDITIONAL);
+    compareExchange(this.#words, this.#serials + place, serial << 1, serial << 1 | PUBLISHED);
   }
 
   /** A copy has arrived here, and {@linkcode Holds.take} was called; or it is not going to arrive anywhere. */
   arrive({ place, serial }: TicketPlace): void {
     const words = this.#words;
+    const at = this.#serials + place;
     fetchAdd(words, this.#base + CHANGES, 1);
+    // As long as this serial number stands there, the owner is its sender.
     const owner = load(words, this.#owners + place);
-    if (compareExchange(words, this.#serials + place, serial, 0) !== serial) return;
-    compareExchange(words, this.#owners + place, owner, 0);
+    for (let seen = load(words, at); seen >>> 1 === serial; seen = load(words, at)) {
+      if (compareExchange(words, at, seen, 0) !== seen) continue;
+      compareExchange(words, this.#owners + place, owner, 0);
+      return;
+    }
   }
 
   /** Whether anybody has, or will get, a copy. False is for good. */
@@ -145,11 +151,29 @@ export class Holds {
     const words = this.#words;
     const top = load(words, this.#base + TICKET_TOP);
     for (let place = 0; place < top; place++) {
-      if (load(words, this.#serials + place) === 0) continue;
-      const owner = load(words, this.#owners + place);
-      if (owner === UNCONDITIONAL || owner !== 0 && this.#table.isTokenAlive(owner)) return true;
+      for (let serial = load(words, this.#serials + place); serial !== 0;) {
+        if ((serial & PUBLISHED) !== 0) return true;
+        const owner = load(words, this.#owners + place);
+        if (owner !== 0 && this.#table.isTokenAlive(owner)) return true;
+        // It may have been published before its sender died.
+        const before = serial;
+        serial = load(words, this.#serials + place);
+        if (serial === before) break;
+      }
     }
     return false;
+  }
+
+  /** Whether a place is free to be taken. One whose owner has died before it published its message is made free. */
+  #isFree(place: number): boolean {
+    const words = this.#words;
+    const owner = load(words, this.#owners + place);
+    if (owner === 0) return true;
+    if (this.#table.isTokenAlive(owner)) return false;
+    const serial = load(words, this.#serials + place);
+    if ((serial & PUBLISHED) !== 0) return false;
+    if (serial !== 0 && compareExchange(words, this.#serials + place, serial, 0) !== serial) return false;
+    return compareExchange(words, this.#owners + place, owner, 0) === owner;
   }
 
   #raise(word: number, least: number): void {

@@ -24,6 +24,11 @@ function pipe(messages = 0): Record<string, object> {
   return { connections, buffer: memory.buffer };
 }
 
+/** A pipe that nobody holds yet, and words for what a message would carry. */
+function unheld(): Record<string, object> {
+  return { buffer: PipeMemory.create(false).buffer, words: new Int32Array(new SharedArrayBuffer(16)) };
+}
+
 /** So many long ones fit. */
 const FULL = 17;
 
@@ -77,6 +82,18 @@ const SOUND: Record<string, Scenario> = {
     agents: ["pipeSendBroken", "pipeEndSecond"],
     objects: pipe(FULL),
     check: counted(1),
+  },
+  "a copy arrives while its sender says that it is on its way": {
+    agents: ["pipeTicketSend", "pipeTicketTake"],
+    objects: unheld(),
+    check: counted(2),
+    limit: 3000,
+  },
+  "a copy is passed on, and somebody looks whether there is any": {
+    agents: ["pipeTicketPass", "pipeTicketTake", "pipeTicketLook"],
+    objects: unheld(),
+    check: counted(2),
+    limit: 3000,
   },
   "the protocol by itself": {
     agents: ["bellReceive", "bellSend"],
