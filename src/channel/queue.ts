@@ -39,7 +39,8 @@ export function checkMaxSize(what: string, maxSize: unknown): number {
  * so no `join_thread`: what `put` has put is in the queue. Times are milliseconds.
  *
  * A queue without `maxSize` grows as needed, up to 4 GB; the memory of items that were got is used again, and is given back to
- * the system when nobody has the queue any more.
+ * the system when nobody has the queue any more. A connection that is in an item keeps its end of the pipe open until the item
+ * was got: get what is left in a queue of connections before you let go of it.
  *
  * @typeParam T what the items are
  *
@@ -173,7 +174,7 @@ export class Queue<T = unknown> {
     return this.#end.core.most;
   }
 
-  /** Whether there is no item. */
+  /** Whether there is no item; also of a queue that is closed, where Python raises. */
   get empty(): boolean {
     return this.#end.core.size === 0;
   }

@@ -71,20 +71,34 @@ export function encodedKind(): typeof BYTES | typeof PARCEL {
 
 /** Decodes what was taken, blocking the thread if shared memory in it has to be fetched. */
 export function decodeItemSync(): unknown {
-  if (inbox.kind === BYTES) return decode(inbox.bytes, 0, inbox.length);
+  if (inbox.kind === BYTES) return decodeBytes();
   // Fetching may let others in, who use the inbox.
-  const bytes = inbox.bytes.slice(0, inbox.length);
+  const bytes = takenBytes();
   return openParcelSync(bytes, 0, bytes.length);
 }
 
 /** Decodes what was taken; a promise when shared memory in it has to be fetched. No item is a promise. */
 export function decodeItem(): unknown {
-  if (inbox.kind === BYTES) return decode(inbox.bytes, 0, inbox.length);
-  const bytes = inbox.bytes.slice(0, inbox.length);
+  if (inbox.kind === BYTES) return decodeBytes();
+  const bytes = takenBytes();
   try {
     return openParcel(bytes, 0, bytes.length);
   } catch (failure) {
     if (!(failure instanceof MissingMemoryError)) throw failure;
     return openParcelLater(bytes, 0, bytes.length);
   }
+}
+
+function decodeBytes(): unknown {
+  try {
+    return decode(inbox.bytes, 0, inbox.length);
+  } finally {
+    inbox.done();
+  }
+}
+
+function takenBytes(): Uint8Array {
+  const bytes = inbox.bytes.slice(0, inbox.length);
+  inbox.done();
+  return bytes;
 }

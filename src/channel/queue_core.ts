@@ -27,8 +27,10 @@
  *           the holder of the readers' lock. Cells from the tail on are the writer's, before it the readers'
  * ORDER     plain writes of the record and of TAIL → CAS of PUTS ⟶ load of PUTS → plain reads of the record
  * LOST WAKE sleeper: reads TURN, sets its bit in SLEEP, looks at PUTS and GETS, sleeps while TURN is unchanged. Waker: changes
- *           PUTS or GETS, then looks at SLEEP; if a bit is set it takes the bits away, changes TURN and BELL, wakes one of each.
- *           Either the sleeper sees the new item, or the waker sees the bit, and then TURN changes after the sleeper read it
+ *           PUTS or GETS, then looks at SLEEP; if a bit is set it takes the bits away, changes TURN and BELL, and wakes one of those
+ *           who sleep on TURN, all who wait for BELL. Either the sleeper sees the new item, or the waker sees the bit, and then TURN changes after the sleeper read it
+ * LOST WAKE a `waitAsync` cannot be taken back: those of agents whose wait is over, and which are blocked now, stand on BELL
+ *           still, and would take a wake for one with them. There is one for each agent, so that all are woken
  * LOST WAKE who has slept and goes, with or without an item, sets its bit again, because others of its kind may sleep still,
  *           and wakes the next one if there is something for it
  * DEATH     of a writer, before the CAS: nothing has happened, the next one writes over it (and repairs the arena); after it:
@@ -358,7 +360,7 @@ export class QueueCore {
     if (this.isReady(what)) this.wake(what);
   }
 
-  /** Wakes one sleeper of each kind. */
+  /** Wakes one sleeping thread, and what waits asynchronously; see LOST WAKE. */
   wake(what: Awaited): void {
     const { control } = this;
     const bits = exchange(control, SLEEP + what, 0);
@@ -368,7 +370,7 @@ export class QueueCore {
     }
     if ((bits & ASYNC_BIT) !== 0) {
       fetchAdd(control, BELL + what, 1);
-      notify(control, BELL + what, 1);
+      notify(control, BELL + what);
     }
     if ((bits & WAIT_BIT) !== 0) ringWaiters();
   }

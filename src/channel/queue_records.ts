@@ -52,6 +52,8 @@ const FEW_BYTES = 256;
 /** A larger inbox is given back after so many items that did not need it. */
 const INBOX_BYTES = 64 * 1024;
 const INBOX_PATIENCE = 64;
+/** One that is larger than this is given back at once: it is new memory for each item, which costs less than the item itself. */
+const INBOX_KEPT = 4 * 1024 * 1024;
 
 /** How many bytes of so many are in the cell of the header. */
 function headBytes(length: number): number {
@@ -77,9 +79,19 @@ export class Inbox {
   reserve(length: number): void {
     this.length = length;
     let size = this.bytes.length;
-    if (length > size) { while (size < length) size *= 2; }
+    if (length > INBOX_KEPT) size = (length + 7) & ~7;
+    else if (length > size) { while (size < length) size *= 2; }
     else if (size > INBOX_BYTES && length <= INBOX_BYTES && ++this.#idle > INBOX_PATIENCE) size = INBOX_BYTES;
     else return;
+    this.#resize(size);
+  }
+
+  /** The item was decoded: gives back what is too much to be kept. */
+  done(): void {
+    if (this.bytes.length > INBOX_KEPT) this.#resize(INBOX_BYTES);
+  }
+
+  #resize(size: number): void {
     this.#idle = 0;
     this.bytes = new Uint8Array(size);
     this.words = new Int32Array(this.bytes.buffer);
