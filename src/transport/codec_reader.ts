@@ -159,6 +159,8 @@ export class Reader extends Input {
       case Tag.INTS32:
       case Tag.FLOATS:
         return this.#numbers(tag);
+      case Tag.LONG:
+        return this.#long(depth);
       case Tag.MAP:
         return this.#map(depth);
       case Tag.SET:
@@ -281,14 +283,41 @@ export class Reader extends Input {
     return object;
   }
 
-  #numbers(tag: number): number[] {
+  #numbers(tag: number): unknown[] {
+    const count = this.#countNumbers(tag);
+    const array = this.#begin(newArray(count));
+    readNumbers(array, 0, this.bytes, this.at, count, tag);
+    this.at = this.blockEnd;
+    return array;
+  }
+
+  /** Begins a block of numbers: how many. */
+  #countNumbers(tag: number): number {
     const size = this.block();
     const each = bytesEach(tag);
     if (size % each !== 0) damaged("half a number is in it");
-    const array = this.#begin(new Array<number>(size / each));
-    readNumbers(array, this.bytes, this.at, size / each, tag);
-    this.at = this.blockEnd;
-    return array;
+    return size / each;
+  }
+
+  #long(depth: number): unknown[] {
+    const size = this.countOf(1);
+    const array = this.#begin(newArray(size));
+    for (let at = 0; at < size;) {
+      const tag = this.byte();
+      const isPart = tag === Tag.PART;
+      if (!isPart && !(tag >= Tag.INTS8 && tag <= Tag.FLOATS)) damaged("a long array in it ends too early");
+      const count = isPart ? this.count() : this.#countNumbers(tag);
+      if (count === 0 || count > size - at) damaged("a long array in it has more elements than it says");
+      if (isPart) {
+        for (let i = 0; i < count; i++) if (!this.#hole()) array[at + i] = this.value(depth);
+      } else {
+        readNumbers(array, at, this.bytes, this.at, count, tag);
+        this.at = this.blockEnd;
+      }
+      at += count;
+    }
+    array.length = size;
+    return this.#properties(array, depth);
   }
 
   #map(depth: number): Map<unknown, unknown> {
@@ -420,8 +449,8 @@ export class Reader extends Input {
 const MOST_AT_ONCE = 1 << 25;
 
 /** An array that will have so many elements. */
-function newArray<T>(size: number): T[] {
-  return size === 0 ? [] : new Array<T>(Math.min(size, MOST_AT_ONCE));
+function newArray(size: number): unknown[] {
+  return size === 0 ? [] : new Array<unknown>(size > MOST_AT_ONCE ? MOST_AT_ONCE : size);
 }
 
 /** Sets a property as structured clone does: no setter runs, and `__proto__` is a key like any other. */

@@ -101,6 +101,12 @@ export const Tag = {
   SHAPED: 0xe8,
   /** From here to GRAPH + 3: the two bits below. */
   GRAPH: 0xf8,
+  /**
+   * A long array that begins with numbers. Count; until there are so many elements, arrays of numbers as above, and PARTs: count, and
+   * so many elements or HOLEs. Then count, and keys and values of its own named properties.
+   */
+  LONG: 0xfc,
+  PART: 0xfd,
 } as const;
 
 /** Bits of GRAPH. */
@@ -108,6 +114,8 @@ export const REFS = 1;
 /** See {@linkcode REFS}. */
 export const NEEDS = 2;
 
+/** Arrays of numbers up to so many are one block, and longer ones are LONG. */
+export const MOST_NUMBERS = 4096;
 /** How many shapes have tags of their own. */
 export const SHAPED_TAGS = 16;
 /** Blocks of so many bytes are aligned. */

@@ -10,10 +10,10 @@ import type { WasmMemory } from "../memory/wasm_memory.ts";
 import { countOwn } from "../runtime/own_properties.ts";
 import { writeError } from "./codec_errors.ts";
 import { hasKeys, isTracking, typeOfView, unbox } from "./codec_look.ts";
-import { numbersTag, writeNumbers } from "./codec_numbers.ts";
+import { gather, type Gathered, writeNumbers } from "./codec_numbers.ts";
 import { Output, Stop } from "./codec_output.ts";
 import { beginShapes, type KeyNode, rootOfKeys, type WrittenShape } from "./codec_shapes.ts";
-import { DATA_VIEW, DEPTH, NEEDS, REFS, SCOPES, SHAPED_TAGS, Tag, VIEWS } from "./codec_tags.ts";
+import { DATA_VIEW, DEPTH, MOST_NUMBERS, NEEDS, REFS, SCOPES, SHAPED_TAGS, Tag, VIEWS } from "./codec_tags.ts";
 import { handleCodec } from "./handles.ts";
 import {
   describeFunction,
@@ -342,33 +342,93 @@ export class Writer extends Output {
   #array(value: readonly unknown[], depth: number): void {
     const size = value.length;
     const own = countOwn(value);
-    if (own === size && size > 0 && typeof value[0] === "number") {
-      const tag = numbersTag(value);
-      if (tag !== 0) return writeNumbers(this, value, size, tag);
-    }
     if (size >= SPARSE_FROM && own < size / 2) {
       this.byte(Tag.SPARSE);
       this.count(size);
       return this.properties(value, Object.keys(value), depth);
     }
     const start = this.at;
-    this.byte(Tag.ARRAY);
-    this.count(size);
-    let holes = 0;
-    for (let i = 0; i < size; i++) {
-      const item = value[i];
-      if (item !== undefined || i in value) this.value(item, depth);
-      else {
-        holes++;
-        this.byte(Tag.HOLE);
+    let holes: number;
+    if (size === 0) {
+      this.byte(Tag.ARRAY);
+      this.byte(0);
+      holes = 0;
+    } else {
+      const first = value[0];
+      if (typeof first !== "number" || own !== size) {
+        this.byte(Tag.ARRAY);
+        this.count(size);
+        holes = this.#element(value, 0, first, depth) + this.#elements(value, 1, size, depth);
+      } else if (size > MOST_NUMBERS) {
+        return this.#long(value, first, own, depth);
+      } else {
+        const gathered = gather(value, 0, size, first);
+        if (gathered.count === size) return writeNumbers(this, gathered);
+        this.byte(Tag.ARRAY);
+        this.count(size);
+        holes = this.#mixed(value, 0, size, gathered, depth);
       }
     }
     if (own > size - holes) {
       this.out[start] = Tag.NAMED;
-      this.properties(value, Object.keys(value).slice(size - holes), depth);
+      this.#named(value, size - holes, depth);
     } else if (holes > 0) {
       this.out[start] = Tag.HOLEY;
     }
+  }
+
+  /** Writes a long array whose first element is a number, so many at a time. */
+  #long(value: readonly unknown[], first: unknown, own: number, depth: number): void {
+    const size = value.length;
+    this.byte(Tag.LONG);
+    this.count(size);
+    let holes = 0;
+    for (let from = 0; from < size; from += MOST_NUMBERS) {
+      const count = Math.min(MOST_NUMBERS, size - from);
+      const gathered = gather(value, from, count, from === 0 ? first : value[from]);
+      if (gathered.count === count) writeNumbers(this, gathered);
+      else {
+        this.byte(Tag.PART);
+        this.count(count);
+        holes += this.#mixed(value, from, count, gathered, depth);
+      }
+    }
+    if (own > size - holes) this.#named(value, size - holes, depth);
+    else this.byte(0);
+  }
+
+  /** Writes `size` elements, the first of which are numbers that were read already; how many are missing. */
+  #mixed(value: readonly unknown[], from: number, size: number, gathered: Gathered, depth: number): number {
+    const { numbers, count, other } = gathered;
+    for (let i = 0; i < count; i++) this.number(numbers[i] as number);
+    const at = from + count;
+    return this.#element(value, at, other, depth) + this.#elements(value, at + 1, from + size, depth);
+  }
+
+  /** Writes the elements from `from` on, before `end`; how many are missing. */
+  #elements(value: readonly unknown[], from: number, end: number, depth: number): number {
+    let holes = 0;
+    for (let i = from; i < end; i++) {
+      const item = value[i];
+      if (item !== undefined) this.value(item, depth);
+      else holes += this.#element(value, i, item, depth);
+    }
+    return holes;
+  }
+
+  /** Writes an element that was read; 1 if there is none. */
+  #element(value: readonly unknown[], at: number, item: unknown, depth: number): 0 | 1 {
+    if (item !== undefined || at in value) {
+      this.value(item, depth);
+      return 0;
+    }
+    this.byte(Tag.HOLE);
+    return 1;
+  }
+
+  /** The named properties of an array with so many elements. */
+  #named(value: readonly unknown[], elements: number, depth: number): void {
+    this.properties(value, Object.keys(value).slice(elements), depth);
   }
 
   #map(value: Map<unknown, unknown>, depth: number): void {

@@ -52,6 +52,7 @@ const MESSAGES: readonly Uint8Array[] = [
   [1, 2, 3],
   Array.from({ length: 300 }, (_, i) => i * 1000),
   [0.5, 1.5, -0],
+  Object.assign(Array.from({ length: 4200 }, (_, i) => i === 4150 ? "x" : i % 100), { name: 1 }),
   ["a", null, undefined, , true],
   Object.assign([1], { name: 1 }),
   Object.assign(new Array(1000), { 999: 1 }),

@@ -6,6 +6,7 @@ import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assert
 import { DeadlockError, EncodingError, WorkerCrashedError } from "../../src/errors.ts";
 import { decode, Encoder, type MemoryCourier, NEEDS_MESSAGE } from "../../src/transport/codec.ts";
 import { pack } from "../../src/transport/handles.ts";
+import { SOAK } from "../kit/runtime.ts";
 import { difference } from "../kit/same.ts";
 
 const encoder = new Encoder();
@@ -148,6 +149,40 @@ describe("the codec", () => {
     assertEquals("hidden" in cross(numbers), false);
     assertEquals(Object.keys(cross(new Array(5))).length, 0);
     assertEquals(cross(new Array(5)).length, 5);
+  });
+
+  it("keeps long arrays that begin with numbers, whatever comes then", () => {
+    for (const size of [4095, 4096, 4097, 8192, 10_000]) {
+      const numbers = Array.from({ length: size }, (_, i) => i);
+      assertEquals(difference(cross(numbers), numbers), undefined);
+      for (const at of [1, 4095, 4096, size - 1]) {
+        for (const item of ["x", -0, 0.5, 2 ** 40, undefined, null, { a: [1] }, numbers]) {
+          const array: unknown[] = numbers.slice();
+          array[at] = item;
+          assertEquals(difference(cross(array), array), undefined, `${size} with ${String(item)} at ${at}`);
+        }
+        const holey = numbers.slice();
+        delete holey[at];
+        assertEquals(difference(cross(holey), holey), undefined, `${size} without ${at}`);
+        const named = Object.assign(holey, { name: at });
+        assertEquals(difference(cross(named), named), undefined, `${size} without ${at}, named`);
+      }
+    }
+    const itself: unknown[] = Array.from({ length: 5000 }, (_, i) => i);
+    itself.push(itself);
+    const back = cross(itself);
+    assertStrictEquals(back[5000], back);
+  });
+
+  it("makes an array of millions of numbers in no more time than it takes", { skip: !SOAK }, () => {
+    const array: number[] = [];
+    for (let i = 0; i < 34_000_000; i++) array.push(i & 127);
+    const length = encoder.encode(array, "value");
+    const start = performance.now();
+    const back = decode(encoder.bytes, 0, length) as number[];
+    // As a table of hashes, which V8 makes of `new Array(34_000_000)`: 5 s.
+    assert(performance.now() - start < 2500);
+    assertEquals([back.length, back[33_999_999]], [34_000_000, 33_999_999 & 127]);
   });
 
   it("keeps sparse arrays sparse, whatever their length", () => {
@@ -563,6 +598,31 @@ describe("getters that run while a value is encoded", () => {
     const value = [counting(), counting(), new Map([[1, counting()]])];
     assertEquals(JSON.stringify(cross(value).slice(0, 2)), '[{"a":{"reads":1}},{"a":{"reads":2}}]');
     assertEquals(reads, 3);
+  });
+
+  it("are read once, also those of an array's elements", () => {
+    for (const [first, second] of [[1, "second"], [1, 5n], [1, 300], [1, 0.5], [{ x: 1 }, 2]] as const) {
+      for (const size of [3, 20, 5000]) {
+        const array: unknown[] = Array.from({ length: size }, (_, i) => i);
+        let reads = 0;
+        Object.defineProperty(array, 1, {
+          enumerable: true,
+          get: () => reads++ === 0 ? first : second,
+        });
+        const back = cross(array);
+        assertEquals(back[0], 0);
+        // What counts the elements of a long array on V8 reads them.
+        if (size < 17) assertEquals([reads, back[1]], [1, first]);
+        assert(difference(back[1], first) === undefined || difference(back[1], second) === undefined, String(back[1]));
+        assertEquals(back.slice(2), Array.from({ length: size }, (_, i) => i).slice(2));
+      }
+    }
+  });
+
+  it("of an array's elements may encode arrays of numbers themselves", () => {
+    const array: unknown[] = [1, 2, 3, 4];
+    Object.defineProperty(array, 2, { enumerable: true, get: () => cross([7, 8, 9.5])[2] });
+    assertEquals(cross(array), [1, 2, 9.5, 4]);
   });
 
   it("may throw: the exception is the caller's, and nothing is left behind", () => {
