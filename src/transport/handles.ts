@@ -194,44 +194,50 @@ function isLeaf(value: object): boolean {
     sort === Sort.MEMORY || sort === Sort.BOXED || sort === Sort.PLATFORM || sort === Sort.ERROR;
 }
 
-/** A copy in which every shared object is a description. Cycles and shared references are kept. */
-function replace(value: unknown, done: Map<object, unknown>): unknown {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
-  const before = done.get(value);
-  if (before !== undefined) return before;
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  const kind = prototype === null ? undefined : kindOf.get(prototype);
-  if (kind !== undefined) {
-    const description = { [MARK]: kind, wire: undefined as unknown };
-    done.set(value, description);
-    description.wire = replace((kinds.get(kind) as AnyCodec).detach(value), done);
-    return description;
-  }
-  if (Array.isArray(value)) {
-    const copy: unknown[] = new Array(value.length);
-    done.set(value, copy);
-    for (const key of Object.keys(value)) {
-      copy[key as unknown as number] = replace(value[key as unknown as number], done);
+/** Sets an own property; one of the name `__proto__` is an own property, too. */
+function setOwn(target: object, key: string, value: unknown): void {
+  if (key !== "__proto__") (target as Record<string, unknown>)[key] = value;
+  else Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/** A copy in which every shared object is a description. Cycles and shared references are kept; its stack is its own. */
+function replace(top: unknown, done: Map<object, unknown>): unknown {
+  const stack: object[] = [];
+  /** The copy of a value, which is filled when its turn comes. */
+  const copyOf = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+    const before = done.get(value);
+    if (before !== undefined) return before;
+    const prototype = Object.getPrototypeOf(value) as object | null;
+    const kind = prototype === null ? undefined : kindOf.get(prototype);
+    if (kind !== undefined) {
+      const description = { [MARK]: kind, wire: undefined as unknown };
+      done.set(value, description);
+      description.wire = copyOf((kinds.get(kind) as AnyCodec).detach(value));
+      return description;
     }
-    return copy;
-  }
-  if (value instanceof Map) {
-    const copy = new Map<unknown, unknown>();
+    let copy: object;
+    if (Array.isArray(value)) copy = new Array(value.length);
+    else if (value instanceof Map) copy = new Map();
+    else if (value instanceof Set) copy = new Set();
+    else if (isLeaf(value)) return value;
+    else copy = {};
     done.set(value, copy);
-    for (const [k, v] of value) copy.set(replace(k, done), replace(v, done));
+    stack.push(value);
     return copy;
+  };
+  const result = copyOf(top);
+  for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+    const copy = done.get(value) as object;
+    if (value instanceof Map) {
+      for (const [k, v] of value) (copy as Map<unknown, unknown>).set(copyOf(k), copyOf(v));
+    } else if (value instanceof Set) {
+      for (const v of value) (copy as Set<unknown>).add(copyOf(v));
+    } else {
+      for (const key of Object.keys(value)) setOwn(copy, key, copyOf((value as Record<string, unknown>)[key]));
+    }
   }
-  if (value instanceof Set) {
-    const copy = new Set<unknown>();
-    done.set(value, copy);
-    for (const v of value) copy.add(replace(v, done));
-    return copy;
-  }
-  if (isLeaf(value)) return value;
-  const copy: Record<string, unknown> = {};
-  done.set(value, copy);
-  for (const key of Object.keys(value)) copy[key] = replace((value as Record<string, unknown>)[key], done);
-  return copy;
+  return result;
 }
 
 /** What was set aside for a value that is about to be posted counts from now on, or is given back. */
@@ -259,9 +265,13 @@ export function dropPacked({ value, handles }: Packed): void {
       const { [MARK]: kind, wire } = next as Description;
       kinds.get(kind)?.drop?.(wire);
       stack.push(wire);
-    } else if (next instanceof Map) stack.push(...next.keys(), ...next.values());
-    else if (next instanceof Set) stack.push(...next);
-    else if (!isLeaf(next)) stack.push(...Object.values(next));
+    } else if (next instanceof Map) {
+      for (const [k, v] of next) stack.push(k, v);
+    } else if (next instanceof Set) {
+      for (const v of next) stack.push(v);
+    } else if (!isLeaf(next)) {
+      for (const v of Object.values(next)) stack.push(v);
+    }
   }
 }
 
@@ -273,34 +283,44 @@ export function unpack(value: unknown): unknown {
   return restore(value, new Map());
 }
 
-function restore(value: unknown, done: Map<object, unknown>): unknown {
-  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
-  const before = done.get(value);
-  if (before !== undefined) return before;
-  if (Object.hasOwn(value, MARK)) {
-    const { [MARK]: kind, wire } = value as Description;
-    const codec = kinds.get(kind);
-    if (codec === undefined) throw new EncodingError(`Cannot receive a ${kind}: it is not loaded here.`, kind);
-    const object: unknown = codec.attach(restore(wire, done));
-    done.set(value, object);
-    return object;
-  }
-  done.set(value, value);
-  if (Array.isArray(value)) {
-    for (const key of Object.keys(value)) {
-      value[key as unknown as number] = restore(value[key as unknown as number], done);
+function restore(top: unknown, done: Map<object, unknown>): unknown {
+  const stack: object[] = [];
+  /** What stands in the place of a value; its parts are looked at when their turn comes. */
+  const live = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+    const before = done.get(value);
+    if (before !== undefined) return before;
+    if (Object.hasOwn(value, MARK)) {
+      const { [MARK]: kind, wire } = value as Description;
+      const codec = kinds.get(kind);
+      if (codec === undefined) throw new EncodingError(`Cannot receive a ${kind}: it is not loaded here.`, kind);
+      // Descriptions are not deep: what is in them is restored first, by a call.
+      const object: unknown = codec.attach(restore(wire, done));
+      done.set(value, object);
+      return object;
     }
-  } else if (value instanceof Map) {
-    const entries = [...value];
-    value.clear();
-    for (const [k, v] of entries) value.set(restore(k, done), restore(v, done));
-  } else if (value instanceof Set) {
-    const items = [...value];
-    value.clear();
-    for (const item of items) value.add(restore(item, done));
-  } else if (!isLeaf(value)) {
-    const record = value as Record<string, unknown>;
-    for (const key of Object.keys(record)) record[key] = restore(record[key], done);
+    done.set(value, value);
+    if (!isLeaf(value)) stack.push(value);
+    return value;
+  };
+  const result = live(top);
+  for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+    if (value instanceof Map) {
+      const entries = [...value];
+      value.clear();
+      for (const [k, v] of entries) value.set(live(k), live(v));
+    } else if (value instanceof Set) {
+      const items = [...value];
+      value.clear();
+      for (const item of items) value.add(live(item));
+    } else {
+      const record = value as Record<string, unknown>;
+      for (const key of Object.keys(record)) {
+        const before = record[key];
+        const after = live(before);
+        if (after !== before) setOwn(record, key, after);
+      }
+    }
   }
-  return value;
+  return result;
 }
