@@ -10,7 +10,7 @@
 import { NotOwnerError } from "../errors.ts";
 import { type AgentTable, TOKEN_MASK, tokenOf } from "../memory/agents.ts";
 import { AsyncBell, awaitOn, ring } from "../memory/async_park.ts";
-import { compareExchange, exchange, load, notify, type SharedWords, store } from "../memory/atomics.ts";
+import { compareExchange, exchange, fetchAdd, load, notify, type SharedWords } from "../memory/atomics.ts";
 import { blockOn, SpinBudget } from "../memory/park.ts";
 import { selfAgent } from "../memory/self.ts";
 import { LockWaiter } from "./lock_waiter.ts";
@@ -144,15 +144,21 @@ export class LockCore {
     return this.recovered(state);
   }
 
+  /**
+   * For the holder that has just taken the lock over, or was handed it: clears the mark in CLAIM.
+   * OWNERSHIP  only the holder marks a claim. So a mark that is found now was left by one before: the one that handed the lock
+   *            to us and is about to clear it, or one that died before it could.
+   */
+  clearHanded(): void {
+    const { words } = this;
+    const claim = load(words, CLAIM);
+    if ((claim & HANDED) !== 0 && compareExchange(words, CLAIM, claim, 0) === claim) notify(words, CLAIM);
+  }
+
   /** What a takeover from a dead holder is to be called. */
   recovered(state: number): Acquisition {
-    const { words } = this;
     this.depth = 0;
-    // It may have died while it handed the lock over: nobody is going to finish that.
-    if ((load(words, CLAIM) & HANDED) !== 0) {
-      store(words, CLAIM, 0);
-      notify(words, CLAIM);
-    }
+    this.clearHanded(); // it may have died while it handed the lock over: nobody is going to finish that
     return (state & HANDED) === 0 ? RECOVERED : ACQUIRED;
   }
 
@@ -199,7 +205,8 @@ export class LockCore {
     }
     const state = exchange(words, STATE, 0);
     const late = load(words, CLAIM);
-    if (late !== 0 && compareExchange(words, CLAIM, late, 0) === late) notify(words, CLAIM);
+    // Not a marked one: the next holder is here already, and is handing the lock to that claimer.
+    if (late !== 0 && (late & HANDED) === 0 && compareExchange(words, CLAIM, late, 0) === late) notify(words, CLAIM);
     if ((state & SYNC_BIT) !== 0) notify(words, STATE, 1);
     if ((state & ASYNC_BIT) !== 0) ring(words, BELL);
   }
@@ -212,7 +219,12 @@ export class LockCore {
       if (before === state) break;
       state = before;
     }
-    store(words, CLAIM, 0);
+    if (compareExchange(words, CLAIM, claimer | HANDED, 0) !== (claimer | HANDED)) {
+      // It was cleared before we came to it, and so the claimer may wait for something else by now.
+      notify(words, STATE);
+      fetchAdd(words, BELL, 1);
+      notify(words, BELL);
+    }
     notify(words, CLAIM);
   }
 

@@ -34,6 +34,8 @@ export interface AwaitedLock {
   readonly bell: AsyncBell;
   readonly claimBell: AsyncBell;
   depth: number;
+  /** Called by who was handed it, or took it from one that was and did not come for it. */
+  clearHanded(): void;
   /** Called after a takeover from a dead holder. */
   recovered(state: number): Acquisition;
   release(): void;
@@ -89,6 +91,7 @@ export class LockWaiter implements AsyncWaiter {
         if ((state & HANDED) !== 0) {
           // Handed to a waiter of this agent: to this one, or to one of its tasks, which will find that it has gone.
           if (compareExchange(words, STATE, state, state & ~HANDED) !== state) continue;
+          core.clearHanded();
           this.result = ACQUIRED;
           return true;
         }
@@ -109,6 +112,7 @@ export class LockWaiter implements AsyncWaiter {
       }
       if ((state & HANDED) !== 0 && this.#impatient) {
         if (compareExchange(words, STATE, state, token | (state & BITS)) !== state) continue;
+        core.clearHanded();
         this.result = ACQUIRED;
         return true;
       }
@@ -192,7 +196,10 @@ export class LockWaiter implements AsyncWaiter {
     let state = load(words, STATE);
     while ((state & (TOKEN_MASK | HANDED)) === (token | HANDED)) {
       const before = compareExchange(words, STATE, state, state & ~HANDED);
-      if (before === state) return core.release();
+      if (before === state) {
+        core.clearHanded();
+        return core.release();
+      }
       state = before;
     }
   }

@@ -25,7 +25,11 @@
  *            then sleeps while BELL is unchanged. Releaser: takes the bits away with the exchange that frees the lock,
  *            then changes BELL and notifies. Either the sleeper's CAS fails, or the releaser sees the bit.
  * LOST WAKE  claimer: sets CLAIM, then makes sure that STATE has a bit, then sleeps on CLAIM. Releaser: frees STATE, then
- *            looks at CLAIM once more and clears it. One of them sees the other.
+ *            looks at CLAIM once more and clears it. One of them sees the other. A claim that is marked by then belongs to
+ *            the next holder, who is handing the lock over: to clear that too made the claimer think that nothing was on
+ *            its way to it, and go, and then it was the holder and knew nothing of it.
+ * OWNERSHIP  the mark HANDED in CLAIM is made by the holder only. Whoever has taken over, or has been handed, the lock finds
+ *            only marks from before, and clears them. A hander who finds its mark cleared wakes everybody.
  * LOST WAKE  who was woken and goes away without the lock wakes the next; who was woken and gets it keeps its kind's bit,
  *            because others of its kind may sleep still.
  * LOST WAKE  a claimer that leaves takes its claim back by CAS. If that fails the lock is on its way to it: it waits for the

@@ -70,7 +70,15 @@ export interface Scenario {
   readonly check?: (words: Int32Array<SharedArrayBuffer>) => string | undefined;
   readonly preemptions?: number;
   readonly limit?: number;
+  /** How every schedule begins: for places that are too many preemptions away. */
+  readonly opening?: readonly Opening[];
 }
+
+/**
+ * One step of an opening: lets an agent go on until it is about to do something, such as `exchange 0` (an operation and a
+ * word), for the n-th time, or is `asleep` or `done`. `times out`: its wait does.
+ */
+export type Opening = readonly [agent: number, until: string, times?: number];
 
 /** What came of it. */
 export interface Exploration {
@@ -250,6 +258,8 @@ class Engine {
       this.#abandon();
       return { choices, alternatives, failure: `${what}\n${trace.join("\n")}` };
     };
+    const stuck = this.#open(trace, expired);
+    if (stuck !== undefined) return fail(stuck);
     for (;;) {
       const enabled: Choice[] = [];
       let asleep = 0;
@@ -304,6 +314,35 @@ class Engine {
     }
     const wrong = this.#scenario.check?.(control);
     return wrong === undefined ? { choices, alternatives, failure: undefined } : fail(wrong);
+  }
+
+  /** Plays the opening; says what went otherwise. */
+  #open(trace: string[], expired: Set<number>): string | undefined {
+    for (const [agent, until, times = 1] of this.#scenario.opening ?? []) {
+      let left = times;
+      if (until === "times out") {
+        expired.add(agent);
+        Atomics.store(this.#control, agent * AGENT_WORDS + TIMED_OUT, 1);
+        trace.push(`  agent ${agent}: times out`);
+        this.#go(agent);
+        continue;
+      }
+      for (let at = this.#place(agent); at !== until || --left > 0; at = this.#place(agent)) {
+        if (at === until && (at === "asleep" || at === "done")) break;
+        if (this.#state(agent) !== AT_GATE) return `the opening: agent ${agent} is ${at}, and not at "${until}"`;
+        trace.push(`  agent ${agent}: ${at}`);
+        this.#go(agent);
+      }
+    }
+    return undefined;
+  }
+
+  /** Where an agent is. */
+  #place(agent: number): string {
+    const state = this.#state(agent);
+    if (state !== AT_GATE) return state === ASLEEP ? "asleep" : state === DONE ? "done" : "failed";
+    const base = agent * AGENT_WORDS;
+    return `${OPERATIONS[this.#control[base + OPERATION] as number]} ${this.#control[base + INDEX]}`;
   }
 
   /** Lets the agents of a failed schedule be. */

@@ -188,6 +188,14 @@ export const SCENARIOS: Record<string, (tools: Tools, objects: never) => void> =
       if ((error as Error).name !== "BrokenBarrierError") throw error;
     }
   },
+  barrierOnceTimed(tools, { barrier }: Objects) {
+    try {
+      barrier.waitSync({ timeout: 1000 });
+      count(tools);
+    } catch (error) {
+      if ((error as Error).name !== "BrokenBarrierError") throw error;
+    }
+  },
   barrierAbort(_tools, { barrier }: Objects) {
     barrier.abort();
   },

@@ -2,9 +2,11 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { BrokenBarrierError } from "../../src/errors.ts";
+import { store } from "../../src/memory/atomics.ts";
 import { Barrier } from "../../src/sync/barrier.ts";
 import { all, counters, pause, spawn, until } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { within } from "../kit/wait.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -133,4 +135,63 @@ test("Barrier: mistakes in arguments are refused", () => {
   assertThrows(() => new Barrier("2" as unknown as number), TypeError);
   assertThrows(() => new Barrier(2, { timeout: NaN }), RangeError);
   assertThrows(() => new Barrier(2, { action: 1 as unknown as () => void }), TypeError);
+});
+
+test("Barrier: reset() between two rounds does nothing to the next (CPython: test_reset, with N − 1 waiting before)", async () => {
+  const barrier = new Barrier(3);
+  const words = counters();
+  for (let i = 0; i < 2; i++) {
+    barrier.reset();
+    assertEquals(await within(Promise.all([barrier.wait(), barrier.wait(), barrier.wait()]), "a round"), [0, 1, 2]);
+    barrier.reset();
+    const agents = [
+      spawn<string>(WORKERS, "meet", barrier, words),
+      spawn<string>(WORKERS, "meetAsync", barrier, words),
+    ];
+    while (barrier.waiting < 2) await pause();
+    barrier.reset();
+    assertEquals(await all(agents), ["BrokenBarrierError", "BrokenBarrierError"]);
+  }
+});
+
+test("Barrier: abort, and reset when all know of it (CPython: test_abort_and_reset)", async () => {
+  const [first, second] = [new Barrier(3), new Barrier(3)];
+  const words = counters();
+  const agents = [0, 1].map(() => spawn<string>(WORKERS, "abortAndReset", first, second, words));
+  const here = first.wait().then(() => "passed", (error: Error) => error.name);
+  assertEquals(await within(here, "the wait"), "BrokenBarrierError");
+  assert(first.broken);
+  if (await within(second.wait(), "the second barrier") === 2) first.reset();
+  await within(second.wait(), "the second barrier");
+  await within(first.wait(), "the first barrier");
+  assertEquals(await all(agents), ["passed", "passed"]);
+});
+
+test("Barrier: who comes while the action of the round before runs waits for it without blocking, and has a time limit", async () => {
+  const barrier = new Barrier(2);
+  const words = counters();
+  const agent = spawn<string>(WORKERS, "meetSlowly", barrier, words);
+  const first = barrier.wait();
+  await until(words, 0, 1); // the action runs, and goes on until it is told to end
+  const early = barrier.wait();
+  const controller = new AbortController();
+  await pause(); // the event loop turns
+  store(words, 1, 1);
+  await within(first, "the first round");
+  assertEquals(await within(barrier.wait(), "the second round"), 1);
+  assertEquals(await early, 0);
+  await agent.result;
+
+  store(words, 1, 0);
+  const other = spawn<string>(WORKERS, "meetSlowly", barrier, words);
+  const third = barrier.wait();
+  third.catch(() => {});
+  await until(words, 0, 2);
+  const limited = barrier.wait({ timeout: 1 });
+  await assertRejects(() => within(limited, "the early one"), BrokenBarrierError, "time limit");
+  await assertRejects(() => barrier.wait({ signal: controller.signal }), BrokenBarrierError);
+  assertThrows(() => barrier.waitSync({ timeout: 1 }), BrokenBarrierError);
+  store(words, 1, 1);
+  await assertRejects(() => third, BrokenBarrierError);
+  assertEquals(await other.result, "BrokenBarrierError");
 });

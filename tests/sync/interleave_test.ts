@@ -14,6 +14,7 @@ import { RWLock } from "../../src/sync/rwlock.ts";
 import { BoundedSemaphore, Semaphore } from "../../src/sync/semaphore.ts";
 import { COUNTER, explore, type Scenario } from "../kit/interleave.ts";
 import { SOAK } from "../kit/runtime.ts";
+import { wordsOf } from "./words.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
 
@@ -30,6 +31,10 @@ const counted = (wanted: number) => (control: Words): string | undefined =>
 function lockFree(lock: { readonly locked: boolean }): () => string | undefined {
   return () => lock.locked ? "the lock is held at the end" : undefined;
 }
+
+const meeting = new Barrier(3);
+/** The places of those that have arrived in the first round. */
+const places = (): Words => wordsOf(meeting).subarray(36, 39) as Words;
 
 const lock = new Lock();
 const rw = new RWLock();
@@ -67,6 +72,22 @@ const SOUND: Record<string, Scenario> = {
     objects: { lock },
     mayTimeOut: [1],
     fastClock: true,
+    check: lockFree(lock),
+  },
+  "Lock: the claim of one that goes away is handed while the holder before still looks at it": {
+    agents: ["lock", "lock", "lockTimed"],
+    objects: { lock },
+    mayTimeOut: [2],
+    fastClock: true,
+    opening: [
+      [0, "inside 0", 2], // it holds the lock
+      [2, "asleep"],
+      [0, "exchange 0"],
+      [0, "load 1"], // it has freed the lock, and is about to look at CLAIM once more
+      [1, "inside 0", 2], // the next one has it
+      [2, "times out"],
+      [2, "compareExchange 1", 2], // it has claimed, and is about to take that back
+    ],
     check: lockFree(lock),
   },
   "RWLock: two writers": {
@@ -156,6 +177,29 @@ const SOUND: Record<string, Scenario> = {
     agents: ["barrierOnce", "barrierOnce", "barrierAbort"],
     objects: { barrier: new Barrier(2) },
     check: (control) => control[COUNTER] === 1 ? "one passed and one did not" : undefined,
+  },
+  "Barrier(2): and a reset": {
+    agents: ["barrierOnceTimed", "barrierOnceTimed", "barrierReset"],
+    objects: { barrier: new Barrier(2) },
+    mayTimeOut: [0, 1],
+    // One may come before the reset and one after it: then the second waits until its time is over.
+    check: (control) => control[COUNTER] === 1 ? "one passed and one did not" : undefined,
+  },
+  "Barrier(2): a reset that comes too late": {
+    agents: ["barrierOnce", "barrierOnce", "barrierReset", "barrierOnceTimed"],
+    objects: { barrier: new Barrier(2) },
+    mayTimeOut: [3],
+    opening: [[0, "asleep"], [2, "compareExchange 0"], [1, "done"]], // reset() has seen a round that is over by then
+    check: (control) => (control[COUNTER] as number) % 2 === 1 ? "one passed and one did not" : undefined,
+  },
+  "Barrier(3): nobody signs over who has arrived": {
+    agents: ["barrierOnce", "barrierOnce", "barrierOnce"],
+    objects: { barrier: meeting },
+    opening: [[1, "load 0"], [1, "load 36"]], // it has read that nobody is here, and is about to look at the first place
+    check: (control) => {
+      const signed = new Set(places());
+      return counted(3)(control) ?? (signed.size === 3 && !signed.has(0) ? undefined : `signed: ${[...signed]}`);
+    },
   },
 };
 

@@ -139,6 +139,55 @@ export function waitEvent(event: Event, words: Words, timeout?: number): boolean
 }
 
 /** Answers every pulse of one event by one of the other. */
+/** Takes permits and keeps them. */
+export function takePermits(semaphore: Semaphore, words: Words, times: number): void {
+  fetchAdd(words, 0, 1);
+  for (let i = 0; i < times; i++) {
+    semaphore.acquireSync();
+    fetchAdd(words, 1, 1);
+  }
+}
+
+/** Where the two of the litmus test write and meet. */
+const X = 64;
+const MEET = 128;
+
+/**
+ * Store buffering. One agent writes x and sets an event that is set already; the other clears it and reads x. Lost: the
+ * event is clear at the end, and x was not seen. Returns how often that was so.
+ */
+export function storeBuffering(event: Event, words: Words, times: number, side: 0 | 1): number {
+  const own = MEET + 64 * side;
+  const other = MEET + 64 * (1 - side);
+  const meet = (n: number): void => {
+    store(words, own, n);
+    while (load(words, other) < n);
+  };
+  const write = (): void => {
+    words[X] = 1;
+    event.set();
+  };
+  const look = (): number => {
+    event.clear();
+    return words[X] as number;
+  };
+  let lost = 0;
+  for (let i = 0; i < times; i++) {
+    if (side === 0) {
+      words[X] = 0;
+      event.set();
+    }
+    meet(3 * i + 1);
+    let seen = 1;
+    if (side === 0) write();
+    else seen = look();
+    meet(3 * i + 2);
+    if (seen === 0 && !event.isSet) lost++;
+    meet(3 * i + 3);
+  }
+  return lost;
+}
+
 export function echoEvents(ping: Event, pong: Event, times: number): void {
   for (let i = 0; i < times; i++) {
     ping.waitSync();
@@ -177,6 +226,40 @@ export async function meetAsync(barrier: Barrier, words: Words, timeout?: number
   } catch (error) {
     return (error as Error).name;
   }
+}
+
+/** Meets with an action that runs until `words[1]` is 1. */
+export function meetSlowly(barrier: Barrier, words: Words): string {
+  barrier.setAction(() => {
+    fetchAdd(words, 0, 1);
+    while (load(words, 1) === 0);
+  });
+  try {
+    while (barrier.waiting === 0);
+    barrier.waitSync();
+    return "passed";
+  } catch (error) {
+    return (error as Error).name;
+  }
+}
+
+/** CPython's test_abort_and_reset: one breaks it, all meet elsewhere, one resets it, and all pass it. */
+export function abortAndReset(first: Barrier, second: Barrier, words: Words): string {
+  if (fetchAdd(words, 0, 1) === 0) {
+    while (first.waiting < 2);
+    first.abort();
+  } else {
+    try {
+      first.waitSync();
+      return "passed a barrier that was to break";
+    } catch (error) {
+      if ((error as Error).name !== "BrokenBarrierError") throw error;
+    }
+  }
+  if (second.waitSync() === 2) first.reset();
+  second.waitSync();
+  first.waitSync();
+  return "passed";
 }
 
 /** Holds one lock, waits until all hold theirs, then wants the next one: a circle. */
