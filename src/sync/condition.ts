@@ -159,7 +159,7 @@ export class Condition {
       try {
         await this.#held.lockAsync(depth);
       } catch (error) {
-        abandon(this.#words, node);
+        this.#abandon(node);
         throw error;
       }
       if (failure !== undefined) {
@@ -261,8 +261,14 @@ export class Condition {
       this.#held.lockSync(depth);
       locked = true;
     } finally {
-      if (!locked) abandon(this.#words, node);
+      if (!locked) this.#abandon(node);
     }
+  }
+
+  /** Without the lock: the wait is over. The guards of its acquisition are void, and do not cover this error by theirs. */
+  #abandon(node: number): void {
+    this.#held.core.serial++;
+    abandon(this.#words, node);
   }
 
   /** With the lock held: what came of the wait; undefined when it is to go on. */

@@ -12,7 +12,9 @@ import { registerHandle } from "../transport/handles.ts";
 //           notifies if bit 1 was there. Either the sleeper's CAS fails, or set() sees the bit.
 // LOST WAKE a sleeper that wakes up after set() and clear() sees that the count has changed: no pulse is missed. Python's
 //           Event has that hole.
-// ORDER     set() and clear() begin with a plain read, a guess that their CAS judges
+// ORDER     set() and clear() begin with a plain read, a guess that their CAS judges. set() that finds the flag set makes one
+//           too, of the word by itself: a plain read may be older than a clear() whose process then looks, in vain, for
+//           what this one has written before (litmus test "store buffering")
 // DEATH     nobody owns an event; all sleepers are woken together, so that a dead one takes nobody's wake
 // WRAP      of the count: a sleeper would have to sleep through 2^30 times set()
 const WORD = 0;
@@ -58,10 +60,11 @@ export class Event {
     const words = this.#words;
     let word = words[WORD] as number;
     for (;;) {
-      if ((word & SET) !== 0) return;
-      const before = compareExchange(words, WORD, word, ((word & ~SLEEPERS) + COUNT) | SET);
-      if (before === word) break;
-      word = before;
+      const isSet = (word & SET) !== 0;
+      const before = compareExchange(words, WORD, word, isSet ? word : ((word & ~SLEEPERS) + COUNT) | SET);
+      if (before !== word) word = before;
+      else if (isSet) return;
+      else break;
     }
     if ((word & SLEEPERS) !== 0) notify(words, WORD);
   }

@@ -197,6 +197,7 @@ function releaseOnce(core: LockCore): void {
 /** One acquisition of an `RLock`. Made by the lock itself. */
 export class RLockGuard implements Guard {
   readonly #core: LockCore;
+  readonly #serial: number;
   #open = true;
   /** Whether the lock was taken over from a holder that died, so that what it guards may be half changed. */
   readonly recovered: boolean;
@@ -204,6 +205,7 @@ export class RLockGuard implements Guard {
   /** For the library's own use: acquire an {@linkcode RLock}. @param core the lock, @param recovered whether its holder had died */
   constructor(core: object, recovered: boolean) {
     this.#core = core as LockCore;
+    this.#serial = this.#core.serial;
     this.recovered = recovered;
   }
 
@@ -211,7 +213,8 @@ export class RLockGuard implements Guard {
   release(): void {
     if (!this.#open) return;
     this.#open = false;
-    releaseOnce(this.#core);
+    // It may have been released without this guard, or been lost in a wait for a condition.
+    if (this.#core.serial === this.#serial) releaseOnce(this.#core);
   }
 
   /** Releases the lock at the end of a `using` block. */

@@ -116,18 +116,14 @@ export class SemaphoreCore {
     }
     const { words } = this;
     let value = words[VALUE] as number;
+    // Before any permit is handed over: a claimer would take the one too many, and it was given for good.
+    this.#checkBound(value, n);
     for (;;) {
       if ((value & BITS) !== 0 && this.#handOver()) {
         if (--n === 0) return;
         continue;
       }
-      const bound = this.words[BOUND] as number;
-      if ((value & PERMITS) + n > bound) {
-        throw new RangeError(
-          `Cannot release ${n} of ${this.kind}: it has ${value & PERMITS} of at most ${bound} permits. ` +
-            `It was released more often than acquired.`,
-        );
-      }
+      this.#checkBound(value, n);
       const before = compareExchange(words, VALUE, value, (value & PERMITS) + n);
       if (before === value) break;
       value = before;
@@ -139,6 +135,17 @@ export class SemaphoreCore {
     }
     if ((value & SYNC_BIT) !== 0) notify(words, VALUE, n);
     if ((value & ASYNC_BIT) !== 0) ring(words, BELL);
+  }
+
+  #checkBound(seen: number, n: number): void {
+    const bound = this.words[BOUND] as number;
+    if ((seen & PERMITS) + n <= bound) return;
+    const permits = load(this.words, VALUE) & PERMITS; // what was seen was a guess
+    if (permits + n <= bound) return;
+    throw new RangeError(
+      `Cannot release ${n} of ${this.kind}: it has ${permits} of at most ${bound} permits. ` +
+        `It was released more often than acquired.`,
+    );
   }
 
   /** Gives one permit to the claimer, if there is one. */

@@ -2,7 +2,10 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NotOwnerError } from "../../src/errors.ts";
-import { load } from "../../src/memory/atomics.ts";
+import { tokenOf } from "../../src/memory/agents.ts";
+import { load, setGate, store } from "../../src/memory/atomics.ts";
+import { StopRequested } from "../../src/memory/park.ts";
+import { selfAgent } from "../../src/memory/self.ts";
 import { Condition } from "../../src/sync/condition.ts";
 import type { Lockable } from "../../src/sync/guard.ts";
 import { Lock } from "../../src/sync/lock.ts";
@@ -10,6 +13,7 @@ import { RLock } from "../../src/sync/rlock.ts";
 import { RWLock } from "../../src/sync/rwlock.ts";
 import { all, counters, pause, spawn, until } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { wordsOf } from "./words.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -34,6 +38,33 @@ for (const { name, make } of KINDS) {
     assertThrows(() => condition.notify(), NotOwnerError);
     assertThrows(() => condition.notifyAll(), NotOwnerError);
     assertThrows(() => condition.notify(-1), RangeError);
+  });
+
+  test(`${name}: what keeps a waiter from getting the lock back is what its caller sees`, () => {
+    const condition = new Condition(make());
+    const { table } = selfAgent();
+    const other = table.register();
+    const words = wordsOf(condition.lock);
+    let slept = false;
+    // While it sleeps, another takes the lock; while it wants that back, it is asked to stop.
+    setGate({
+      step: () => {},
+      notify: () => 0,
+      wait: () => {
+        if (slept) table.requestStop(selfAgent());
+        else store(words, 0, tokenOf(other));
+        slept = true;
+        return "timed-out";
+      },
+    });
+    try {
+      assertThrows(() => condition.runSync(() => condition.waitSync({ timeout: 5 })), StopRequested);
+    } finally {
+      setGate(undefined);
+      store(table.words, table.stopIndex(selfAgent()), 0);
+      table.markDead(other);
+    }
+    assertEquals(condition.tryAcquire()?.recovered, name !== "Condition(RWLock.write)");
   });
 
   test(`${name}: a notify that nobody waits for is lost, and a wait times out with the lock held`, async () => {

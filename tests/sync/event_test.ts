@@ -4,6 +4,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Event } from "../../src/sync/event.ts";
 import { all, counters, pause, spawn, until } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { SOAK } from "../kit/runtime.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -71,4 +72,14 @@ test("Event: an aborted wait rejects with the signal's reason", async () => {
   controller.abort(new Error("enough"));
   await assertRejects(() => pending, Error, "enough");
   assertThrows(() => event.waitSync({ signal: controller.signal }), Error, "enough");
+});
+
+test("Event: set() on an event that is set is not lost beside a clear() (litmus: store buffering)", async () => {
+  const event = new Event();
+  const words = new Int32Array(new SharedArrayBuffer(1024));
+  const times = SOAK ? 1_000_000 : 50_000;
+  const lost = await all(
+    [0, 1].map((side) => spawn<number>(WORKERS, "storeBuffering", event, words, times, side)),
+  );
+  assertEquals(lost, [0, 0]);
 });

@@ -6,6 +6,8 @@ import { pack, unpack } from "../../src/transport/handles.ts";
 import { load, store } from "../../src/memory/atomics.ts";
 import { all, counters, pause, spawn, until } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { eventually, within } from "../kit/wait.ts";
+import { wordsOf } from "./words.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -113,4 +115,37 @@ test("Semaphore: a wait with an aborted signal does not begin", async () => {
   const signal = AbortSignal.abort(new Error("before"));
   await assertRejects(() => semaphore.acquire({ signal }), Error, "before");
   assertThrows(() => semaphore.acquireSync({ signal }), Error, "before");
+});
+
+test("BoundedSemaphore: a release of too many is refused as a whole, also while somebody waits", async () => {
+  for (const surplus of [1, 2]) {
+    const semaphore = new BoundedSemaphore(2);
+    semaphore.acquireSync();
+    semaphore.acquireSync();
+    const words = wordsOf(semaphore);
+    const pending = semaphore.acquire();
+    await eventually(() => load(words, 1) !== 0, "the waiter's claim");
+    assertThrows(() => semaphore.release(2 + surplus), RangeError, "at most 2");
+    assertEquals(semaphore.value, 0);
+    semaphore.release(2); // one for the waiter
+    (await within(pending, "the waiter")).release();
+    assertEquals(semaphore.value, 2);
+    assertThrows(() => semaphore.release(), RangeError, "at most 2");
+  }
+});
+
+test("Semaphore: release(n) reaches n waiters, and no more (CPython: test_multirelease, test_acquire_contended)", async () => {
+  const semaphore = new Semaphore(7);
+  for (let i = 0; i < 7; i++) semaphore.acquireSync();
+  const words = counters();
+  const agents = Array.from({ length: 10 }, () => spawn(WORKERS, "takePermits", semaphore, words, 1));
+  await until(words, 0, 10);
+  for (const [n, sum] of [[7, 7], [1, 8], [2, 10]] as const) {
+    semaphore.release(n);
+    await eventually(() => load(words, 1) === sum, `${sum} permits`);
+    assertEquals(semaphore.value, 0);
+  }
+  await all(agents);
+  semaphore.release(3);
+  assertEquals(semaphore.value, 3);
 });
