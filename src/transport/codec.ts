@@ -37,20 +37,31 @@ export const NEEDS_MESSAGE = -1;
 export const NO_ROOM = -2;
 
 const FIRST_BYTES = 4096;
-/** Scratch memory above that is given back after a while. */
-const KEPT_BYTES = 1 << 20;
-/** After how many small values. */
+/** Scratch memory above that is given back when the encoding has been used. */
+const KEPT_BYTES = 4 << 20;
+/** Scratch memory above that is given back after a while, */
+const KEPT_BYTES_LONG = 1 << 20;
+/** after so many small values. */
 const SMALL_ONES = 64;
+
+/** How many bytes the encoding of a value has at the least, as far as that shows without looking into it; 0: it does not. */
+export function leastBytes(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  const bytes = ArrayBuffer.isView(value) ? value.buffer : value;
+  return bytes instanceof ArrayBuffer ? (value as ArrayBuffer | ArrayBufferView).byteLength : 0;
+}
 
 /** Encodes values, one after another; not for use by two threads. Getters of a value may use it while it is at work. */
 export class Encoder {
-  /** Where {@linkcode encode} leaves its encoding, until the next call. */
+  /** Where {@linkcode encode} leaves its encoding, until the next call or, where it is large, the end of this turn. */
   bytes: Uint8Array;
   readonly #courier: MemoryCourier | undefined;
   readonly #scratch: Writer;
   readonly #direct: Writer;
   #busy = false;
   #small = 0;
+  /** How long the last value was, if it was large. */
+  #likely = 0;
 
   /** Makes an encoder. @param courier carries shared memory */
   constructor(courier?: MemoryCourier) {
@@ -71,13 +82,30 @@ export class Encoder {
    */
   encode(value: unknown, root: string): number {
     const writer = this.#busy ? new Writer() : this.#scratch;
-    if (writer.out.length > KEPT_BYTES && this.#small > SMALL_ONES) writer.out = new Uint8Array(KEPT_BYTES);
+    if (writer.out.length > KEPT_BYTES_LONG && this.#small > SMALL_ONES) writer.out = new Uint8Array(KEPT_BYTES_LONG);
     writer.at = 0;
     writer.end = writer.out.length;
-    const length = this.#run(writer, value, root);
-    this.#small = length > KEPT_BYTES >> 2 ? 0 : this.#small + 1;
-    this.bytes = writer.out;
+    writer.likely = this.#likely;
+    let length: number;
+    let { out } = writer;
+    try {
+      length = this.#run(writer, value, root);
+    } finally {
+      out = writer.out;
+      if (out.length > KEPT_BYTES) writer.out = new Uint8Array(FIRST_BYTES);
+    }
+    this.#likely = out.length > KEPT_BYTES ? Math.max(0, length) : 0;
+    this.#small = length > KEPT_BYTES_LONG >> 2 ? 0 : this.#small + 1;
+    this.bytes = out;
+    if (out.length > KEPT_BYTES) this.#dropLater(out);
     return length;
+  }
+
+  /** Lets go of an encoding that is large: it would stay until the next value, which may never come. */
+  #dropLater(bytes: Uint8Array): void {
+    queueMicrotask(() => {
+      if (this.bytes === bytes) this.bytes = this.#scratch.out;
+    });
   }
 
   /**

@@ -36,6 +36,8 @@ export class Output {
   end = 0;
   /** Whether the bytes are our own, and may be replaced by more. */
   owned = true;
+  /** So much room is made when there has to be more. */
+  likely = 0;
 
   /** Makes room for `size` more bytes. */
   need(size: number): void {
@@ -47,7 +49,7 @@ export class Output {
     if (!this.owned) throw NO_ROOM_LEFT;
     const least = this.at + size;
     if (least > MOST_BYTES) throw new Stop("message", "larger than 2 GB");
-    const out = new Uint8Array(Math.min(MOST_BYTES, Math.max(least, this.out.length * 2, FIRST_BYTES)));
+    const out = new Uint8Array(Math.min(MOST_BYTES, Math.max(least, this.out.length * 2, this.likely, FIRST_BYTES)));
     out.set(this.out.subarray(0, this.at));
     this.out = out;
     this.end = out.length;

@@ -10,7 +10,7 @@ import type { WasmMemory } from "../memory/wasm_memory.ts";
 import { ErrorPart } from "./codec_errors.ts";
 import { damaged, Input, NONE } from "./codec_input.ts";
 import { bytesEach, readNumbers } from "./codec_numbers.ts";
-import { knownShape, learnShape, type ReadShape } from "./codec_shapes.ts";
+import { isPlainNow, knownShape, learnShape, type ReadShape } from "./codec_shapes.ts";
 import { DEPTH, NEEDS, REFS, SCOPES, SHAPED_TAGS, SHORT, Tag, VIEWS } from "./codec_tags.ts";
 import type { MemoryCourier } from "./codec_writer.ts";
 import { handleCodec } from "./handles.ts";
@@ -213,6 +213,7 @@ export class Reader extends Input {
       shape = learnShape(sum, keys, new Uint8Array(bytes.subarray(at, at + size)));
     }
     this.at = at + size;
+    shape.plain = isPlainNow(shape.keys);
     this.#shapes.push(shape);
     return shape;
   }

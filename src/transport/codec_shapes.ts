@@ -124,8 +124,8 @@ function makeShape(end: KeyNode): WrittenShape | undefined {
 export interface ReadShape {
   readonly keys: readonly string[];
   readonly bytes: Uint8Array;
-  /** Whether no key is one of `Object.prototype`, so that it can be set by assignment. */
-  readonly plain: boolean;
+  /** Whether no key is one of `Object.prototype`, so that it can be set by assignment. For the message that is read now. */
+  plain: boolean;
 }
 
 const known = new Map<number, ReadShape>();
@@ -142,7 +142,13 @@ export function knownShape(sum: number, bytes: Uint8Array, at: number, size: num
 /** Remembers a shape. */
 export function learnShape(sum: number, keys: readonly string[], bytes: Uint8Array): ReadShape {
   if (known.size >= MOST_KNOWN) known.clear();
-  const shape = { keys, bytes, plain: keys.every((key) => !(key in Object.prototype)) };
+  const shape = { keys, bytes, plain: false };
   known.set(sum, shape);
   return shape;
+}
+
+/** Looks whether there is a key in `Object.prototype`: somebody may have added one since the last message. */
+export function isPlainNow(keys: readonly string[]): boolean {
+  for (let i = 0; i < keys.length; i++) if (keys[i] as string in Object.prototype) return false;
+  return true;
 }

@@ -9,7 +9,7 @@
 import type { WasmMemory } from "../memory/wasm_memory.ts";
 import { countOwn } from "../runtime/own_properties.ts";
 import { writeError } from "./codec_errors.ts";
-import { hasKeys, isTracking, typeOfView, unbox } from "./codec_look.ts";
+import { hasKeys, isFromPool, isTracking, typeOfView, unbox } from "./codec_look.ts";
 import { gather, type Gathered, writeNumbers } from "./codec_numbers.ts";
 import { Output, Stop } from "./codec_output.ts";
 import { beginShapes, type KeyNode, rootOfKeys, type WrittenShape } from "./codec_shapes.ts";
@@ -489,6 +489,13 @@ export class Writer extends Output {
         this.byte(type);
         return this.bytes(type === UINT8 ? value as Uint8Array : new Uint8Array(buffer, 0, size));
       }
+    }
+    if (!shared && !grows && isFromPool(value)) {
+      // The reader numbers a buffer of its own.
+      this.#number({});
+      this.byte(Tag.WHOLE);
+      this.byte(type);
+      return this.bytes(value as Uint8Array);
     }
     const tracking = grows && isTracking(value);
     this.byte(tracking ? Tag.TRACKING : Tag.VIEW);

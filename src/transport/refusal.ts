@@ -89,8 +89,10 @@ export function sortOf(value: object): Sort {
   if (REFUSED.has(tag) || ITERATOR.test(tag)) return Sort.REFUSED;
   let pretends = false;
   for (const { type, name, sort, probe } of BUILT_IN) {
-    if (!inherits(value, type) && tag !== name) continue;
-    if (isGenuine(value, probe)) return sort;
+    const inherited = inherits(value, type);
+    if (!inherited && tag !== name) continue;
+    // What inherits from Error is one to us, however it was made; of what only has its tag, the language knows.
+    if (isGenuine(value, sort === Sort.ERROR && !inherited ? probeForeignError : probe)) return sort;
     pretends = true;
   }
   if (pretends) return Sort.PLAIN;
@@ -129,6 +131,13 @@ function hasOnlyData(value: unknown, depth: number): boolean {
 
 /** Reads what only the real thing has, and throws a TypeError at anything else: `Object.create(Map.prototype)` is no map. */
 type Probe = (value: object) => unknown;
+
+/** Node 20 and 22 have no way to ask. */
+const isError = (Error as unknown as { readonly isError?: (value: unknown) => boolean }).isError;
+
+function probeForeignError(value: object): void {
+  if (isError?.(value) === false) throw new TypeError("no error");
+}
 
 function getter(prototype: object, name: string): Probe {
   const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as () => unknown;

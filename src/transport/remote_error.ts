@@ -99,6 +99,15 @@ export function classOf(error: Error): string {
     const name = (proto as { constructor?: { name?: string } }).constructor?.name ?? "";
     if ((ERROR_CLASSES.get(name) ?? BUILT_IN.get(name))?.prototype === proto) return name;
   }
+  return error instanceof Error ? "Error" : foreignClassOf(error);
+}
+
+/** The class of an error of another realm (`node:vm`, a frame): its classes have the names of ours. */
+function foreignClassOf(error: object): string {
+  for (let proto: unknown = Object.getPrototypeOf(error); proto !== null; proto = Object.getPrototypeOf(proto)) {
+    const name = (proto as { constructor?: { name?: string } }).constructor?.name ?? "";
+    if (BUILT_IN.has(name)) return name;
+  }
   return "Error";
 }
 

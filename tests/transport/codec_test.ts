@@ -1,6 +1,7 @@
 // The codec: every kind of value comes back exactly; what cannot cross is refused with its path before anything is sent.
 // Random values: codec_property_test.ts. Damaged bytes: codec_damage_test.ts. Shared objects: codec_handles_test.ts.
 
+import process from "node:process";
 import { describe, it } from "node:test";
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { DeadlockError, EncodingError, WorkerCrashedError } from "../../src/errors.ts";
@@ -262,6 +263,24 @@ describe("the codec", () => {
     }
   });
 
+  it("sets properties past setters that came after their keys were known", () => {
+    const send = (): Any => cross([{ late: 1, other: 2 }, { late: 3, other: 4 }]);
+    assertEquals(send(), [{ late: 1, other: 2 }, { late: 3, other: 4 }]);
+    assertEquals(send(), [{ late: 1, other: 2 }, { late: 3, other: 4 }]);
+    const calls: unknown[] = [];
+    Object.defineProperty(Object.prototype, "late", { configurable: true, set: (value) => calls.push(value) });
+    try {
+      const back = send();
+      assertEquals(calls, []);
+      assertEquals(back.map((item: object) => Object.entries(item)), [[["late", 1], ["other", 2]], [["late", 3], [
+        "other",
+        4,
+      ]]]);
+    } finally {
+      Reflect.deleteProperty(Object.prototype, "late");
+    }
+  });
+
   it("keeps cycles, and what is reached by two ways is one object", () => {
     const shared = { s: 1 };
     const array: unknown[] = [shared, shared];
@@ -364,6 +383,49 @@ describe("the codec", () => {
       difference(cross(new Float64Array(new ArrayBuffer(64, most))), new Float64Array(new ArrayBuffer(64, most))),
       undefined,
     );
+  });
+
+  it("tells views that grow from views up to the end, and leaves both and their buffers as they were", () => {
+    const courier = testCourier();
+    const sharing = new Encoder(courier);
+    const crossShared = (value: unknown): Any => {
+      const length = sharing.encode(value, "value");
+      return decode(sharing.bytes, 0, length, courier);
+    };
+    const growable = new SharedArrayBuffer(16, { maxByteLength: 64 } as Any) as Any;
+    const [fixed, growing] = crossShared([new Int32Array(growable, 8, 2), new Int32Array(growable, 8)]);
+    growable.grow(32);
+    assertEquals([fixed.length, growing.length], [2, 6]);
+
+    const resizable = new ArrayBuffer(16, { maxByteLength: 64 });
+    let resized = 0;
+    const resize = resizable.resize;
+    Object.defineProperty(resizable, "resize", { value: (size: number) => (resized++, resize.call(resizable, size)) });
+    const views = [new Uint8Array(resizable, 8, 8), new Uint8Array(resizable, 8), new BigInt64Array(resizable)];
+    const back = cross(views) as Any[];
+    back[0].buffer.resize(32);
+    assertEquals(back.map((view) => view.length), [8, 24, 4]);
+    assertEquals(resized, 0);
+    for (const view of views) assert(!Object.hasOwn(view, "constructor"));
+  });
+
+  it("carries of a Buffer from the pool only its own bytes, and other views with their whole buffer", () => {
+    const { Buffer } = globalThis as Any;
+    const secret = Buffer.from("a secret of somebody else's");
+    const [one, two] = [Buffer.from("hi"), Buffer.from("there")];
+    const back = cross([one, two, one]) as Any;
+    assertEquals(new TextDecoder().decode(back[0]) + new TextDecoder().decode(back[1]), "hithere");
+    assertStrictEquals(back[0], back[2]);
+    assertEquals([back[0].buffer.byteLength, back[1].buffer.byteLength], [2, 5]);
+    assert(encoder.encode(one, "value") < 20);
+    assertEquals(secret.length, 27);
+
+    const buffer = new ArrayBuffer(100);
+    const [left, right] = cross([new Uint8Array(buffer, 0, 10), new Uint8Array(buffer, 50)]) as Any;
+    assertStrictEquals(left.buffer, right.buffer);
+    assertEquals(left.buffer.byteLength, 100);
+    const parts = cross([Buffer.from(buffer, 0, 10), Buffer.from(buffer, 50)]) as Any;
+    assertStrictEquals(parts[0].buffer, parts[1].buffer);
   });
 
   it("carries shared memory by its courier, and asks for a message without one", () => {
@@ -478,6 +540,24 @@ describe("errors in the codec", () => {
     assertEquals([dom.name, dom.message], ["AbortError", "enough"]);
     const checks = cross(Object.assign(new Error("v"), { errors: ["x"] }));
     assertEquals(Object.keys(checks), ["errors"]);
+  });
+
+  it("of another realm keep the class of their name, and what only has their tag is none", () => {
+    const { runInNewContext } = process.getBuiltinModule("node:vm");
+    for (const type of ["Error", "RangeError", "TypeError", "AggregateError"]) {
+      const foreign = runInNewContext(type === "AggregateError" ? `new ${type}([1], "m")` : `new ${type}("m")`);
+      const back = cross(foreign) as Any;
+      assertStrictEquals(Object.getPrototypeOf(back), (globalThis as Any)[type].prototype, type);
+      assertEquals([back.name, back.message], [type, "m"]);
+    }
+    const derived = cross(runInNewContext(`new (class Mine extends RangeError { code = 5 })("m")`)) as Any;
+    assertEquals([derived instanceof RangeError, derived.code, derived.message], [true, 5, "m"]);
+    if ("isError" in Error) {
+      const tagged = cross({ a: 1, ...{}, [Symbol.toStringTag]: "Error" });
+      assertEquals([tagged instanceof Error, (tagged as Any).a], [false, 1]);
+      const instance = cross(Object.assign(Object.create({ [Symbol.toStringTag]: "Error" }), { a: 1 }));
+      assertEquals([instance instanceof Error, instance.a], [false, 1]);
+    }
   });
 
   it("may be their own cause, and hold what else is in the value", () => {
@@ -755,10 +835,30 @@ describe("getters that run while a value is encoded", () => {
 });
 
 describe("Encoder", () => {
-  it("gives back the memory of a huge value after a while", () => {
+  it("gives back the memory of a huge value once it was used", async () => {
+    const own = new Encoder();
+    for (let i = 0; i < 2; i++) {
+      const length = own.encode(new Uint8Array(20_000_000).fill(7), "v");
+      assert(own.bytes.length >= 20_000_000);
+      assertEquals((decode(own.bytes, 0, length) as Uint8Array)[19_999_999], 7);
+      await Promise.resolve();
+      assert(own.bytes.length < 100_000, `${own.bytes.length} bytes are kept`);
+      assertEquals(decode(own.bytes, 0, own.encode("x".repeat(100), "v")), "x".repeat(100));
+    }
+  });
+
+  it("leaves the bytes of the value after a huge one", async () => {
     const own = new Encoder();
     own.encode(new Uint8Array(20_000_000), "v");
-    assert(own.bytes.length >= 20_000_000);
+    const length = own.encode([1, "two"], "v");
+    await Promise.resolve();
+    assertEquals(decode(own.bytes, 0, length), [1, "two"]);
+  });
+
+  it("gives back the memory of a large value after a while", () => {
+    const own = new Encoder();
+    own.encode(new Uint8Array(3_000_000), "v");
+    assert(own.bytes.length >= 3_000_000);
     for (let i = 0; i < 200; i++) own.encode([i], "v");
     assert(own.bytes.length < 2_000_000, `${own.bytes.length} bytes are kept`);
     assertEquals(decode(own.bytes, 0, own.encode("x".repeat(100), "v")), "x".repeat(100));
