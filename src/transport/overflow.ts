@@ -13,7 +13,7 @@
  */
 import type { RingWriter } from "../memory/ring.ts";
 import { WasmMemory } from "../memory/wasm_memory.ts";
-import { type Encoder, NO_ROOM } from "./codec.ts";
+import { type Encoder, leastBytes, NO_ROOM } from "./codec.ts";
 
 const PAGE = 64 * 1024;
 
@@ -22,6 +22,11 @@ const MOST_BYTES = 2 ** 30;
 
 /** Room that is looked for at first. */
 const FIRST_BYTES = 256 * 1024;
+
+/** What a string or bytes may take beside their own length while they are written. */
+const HEAD_BYTES = 20;
+/** And so much of that they do not take in the end: it is left free behind a value, so that the next one of that length has room there. */
+const SLACK_BYTES = 8;
 
 /** A value in the memory. */
 interface Piece {
@@ -43,35 +48,55 @@ export class OverflowWriter {
   #memory: WasmMemory | undefined;
   #bytes: Uint8Array | undefined;
   #typical = FIRST_BYTES;
+  readonly #most: number;
+  /** How long the last value was. */
+  #last = 0;
 
-  /** @param ring where the records are, @param onMade told of the memory when it is made: the reader has to get it */
-  constructor(ring: RingWriter, onMade: (memory: WasmMemory) => void) {
+  /**
+   * @param ring where the records are, @param onMade told of the memory when it is made: the reader has to get it,
+   * @param most the most bytes that lie there at one time
+   */
+  constructor(ring: RingWriter, onMade: (memory: WasmMemory) => void, most: number = MOST_BYTES) {
     this.#ring = ring;
     this.#onMade = onMade;
+    this.#most = most;
+  }
+
+  /**
+   * Whether a value is to be written here at once, where its record has so much room: it is longer for sure, or the last one that came
+   * here was. Of a large object up to a ring's length would be encoded in vain. One that comes here and is small sends the next one to
+   * the ring.
+   */
+  isFor(value: unknown, room: number): boolean {
+    if (this.#last > room) return typeof value === "object" && value !== null || leastBytes(value) > room;
+    return leastBytes(value) > room;
   }
 
   /** Encodes a value, for the record that is about to be committed; its length, or what the encoder says, or NO_ROOM. */
   write(encoder: Encoder, value: unknown, root: string): number {
     const { lap, position } = this.#ring;
     this.#pieces = this.#pieces.filter((piece) => !this.#ring.isReleased(piece.lap, piece.position));
-    for (let size = this.#typical; size <= MOST_BYTES; size *= 4) {
+    const most = this.#most;
+    let size = Math.max(this.#typical, leastBytes(value) + HEAD_BYTES);
+    for (;;) {
       const index = this.#find(size);
       if (index < 0) return NO_ROOM;
       const bytes = this.#bytes as Uint8Array;
       const start = this.#pieces[index - 1]?.end ?? 0;
-      const end = encoder.encodeInto(value, root, bytes, start, this.#pieces[index]?.start ?? bytes.length);
-      if (end === NO_ROOM) {
-        // The gap may have been larger than what was asked for.
-        size = Math.max(size, (this.#pieces[index]?.start ?? bytes.length) - start);
-        continue;
+      const limit = this.#pieces[index]?.start ?? bytes.length;
+      const end = encoder.encodeInto(value, root, bytes, start, limit);
+      if (end >= 0) {
+        this.#last = end - start;
+        this.#typical = Math.max(FIRST_BYTES, Math.min(end - start, most));
+        this.#pieces.splice(index, 0, { start, end: (end + SLACK_BYTES + 7) & ~7, lap, position });
+        this.at = start / 8;
+        return end - start;
       }
-      if (end < 0) return end;
-      this.#typical = Math.max(FIRST_BYTES, Math.min(end - start, MOST_BYTES));
-      this.#pieces.splice(index, 0, { start, end: (end + 7) & ~7, lap, position });
-      this.at = start / 8;
-      return end - start;
+      // The gap may have been larger than what was asked for.
+      const tried = Math.max(size, limit - start);
+      if (end !== NO_ROOM || tried >= most) return end;
+      size = Math.min(tried * 4, most);
     }
-    return NO_ROOM;
   }
 
   /** The place among the pieces before which there is so much room; −1: nowhere. */
@@ -84,13 +109,13 @@ export class OverflowWriter {
     }
     const length = this.#bytes?.length ?? 0;
     if (length - free < size) {
-      if (free + size > MOST_BYTES) return -1;
+      if (free + size > this.#most) return -1;
       try {
         if (this.#memory === undefined) {
-          this.#memory = new WasmMemory({ initial: 1, maximum: MOST_BYTES / PAGE, shared: true });
+          this.#memory = new WasmMemory({ initial: 1, maximum: Math.ceil(this.#most / PAGE), shared: true });
           this.#onMade(this.#memory);
         }
-        const wanted = Math.max(free + size, Math.min(length * 2, MOST_BYTES));
+        const wanted = Math.max(free + size, Math.min(length * 2, this.#most));
         this.#memory.grow(Math.ceil((wanted - this.#memory.buffer.byteLength) / PAGE));
         this.#bytes = new Uint8Array(this.#memory.buffer);
       } catch {
