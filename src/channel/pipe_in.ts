@@ -246,7 +246,8 @@ export class Inbound implements WaitState, Receiver {
   /** The end is let go of: gives up what was begun. Before that, {@linkcode drain} may still find shared objects in it. */
   letGo(): void {
     this.reader.long = undefined;
-    if (this.#holding) this.#leave();
+    // An agent that was taken for dead has lost the lock already.
+    if (this.#holding && this.lock.mine) this.#leave();
     this.interrupt();
   }
 

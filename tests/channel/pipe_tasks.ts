@@ -284,3 +284,28 @@ export const beginAndStay = task(import.meta, async (connection: Any, begun: Eve
   begun.set();
   await new Promise((resolve) => setTimeout(resolve, 60_000));
 });
+
+/**
+ * Takes connections out of a queue, greets on each, and puts most of them back, until there are none for a while; the others it closes. Every
+ * seventh goes through a pipe of its own first.
+ */
+export function carry(queue: Queue<Any>, words: SharedWords, seed: number): number {
+  const [mine, theirs] = Pipe<unknown>();
+  for (let i = seed;; i++) {
+    let connection: Any;
+    try {
+      connection = queue.getSync({ timeout: 300 });
+    } catch {
+      return i - seed;
+    }
+    fetchAdd(words, 0, 1);
+    if (i % 7 === 0) {
+      mine.sendSync({ connection, fill: "x".repeat(i % 14 === 0 ? 60_000 : 60) });
+      connection.close();
+      connection = (theirs.recvSync() as { connection: Any }).connection;
+    }
+    connection.sendSync(i);
+    if (i % 5 !== 0) queue.putSync(connection);
+    connection.close();
+  }
+}

@@ -391,4 +391,44 @@ describe("Pipe: random deaths", () => {
       a.close();
     }
   });
+
+  it(`of those who carry connections lose no more of them than died (MANYCORE_SEED=${SEED})`, async () => {
+    const random = randomNumbers(SEED + 1);
+    for (let round = 0; round < 4; round++) {
+      const queue = new Queue<Connection<unknown>>();
+      const words = counters();
+      const mine = Array.from({ length: 60 }, () => {
+        const [here, there] = Pipe<unknown>();
+        queue.putSync(there);
+        there.close();
+        return here;
+      });
+      const carriers = [0, 1, 2, 3].map((i) => spawn<number>(TASKS, "carry", queue, words, round * 3 + i));
+      await until(words, 0, 1);
+      for (const agent of carriers.slice(0, 2)) {
+        await new Promise((resolve) => setTimeout(resolve, random() * 20));
+        await agent.terminate();
+      }
+      await within(Promise.all(carriers.slice(2).map((agent) => agent.result)), "the carriers that live");
+      while (!queue.empty) (await queue.get()).close();
+      const ends = mine.map(async (connection) => {
+        const isOver = async (): Promise<boolean> => {
+          while (await connection.poll({ timeout: 1000 })) {
+            try {
+              assert(Number.isInteger(await connection.recv()));
+            } catch (error) {
+              assert(error instanceof EndOfFileError, String(error));
+              return true;
+            }
+          }
+          return false;
+        };
+        const over = await isOver();
+        connection.close();
+        return over;
+      });
+      const open = (await within(Promise.all(ends), "the ends")).filter((over) => !over).length;
+      assert(open <= 2, `${open} ends stay open, and only 2 of their carriers died`);
+    }
+  });
 });
