@@ -16,6 +16,9 @@
  * `codec_tags.ts` has the format; `codec_output.ts` and `codec_writer.ts` write it, `codec_input.ts` and `codec_reader.ts` read it;
  * `codec_shapes.ts`, `codec_numbers.ts` and `codec_errors.ts` have both sides of what they are about.
  *
+ * Where it goes less far: a `Buffer` that Node has cut from its pool arrives with its own bytes alone, and not with the pool, where others
+ * have theirs.
+ *
  * Where it goes further than structured clone: errors keep their class where the receiver knows it, their name, `errors` and
  * fields; a field that cannot be sent arrives as a sentence that says so.
  * @module

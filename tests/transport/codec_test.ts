@@ -108,6 +108,18 @@ describe("the codec", () => {
     }
   });
 
+  it("carries many short strings, in one message and in one after another", () => {
+    const unit = (i: number): string => String.fromCharCode(32 + (i * 7) % 224);
+    const strings = Array.from({ length: 2000 }, (_, i) => unit(i).repeat((i * 13) % 64));
+    const mixed = strings.flatMap((text, i) => i % 5 === 0 ? [text, i * 1000, "漢字" + text] : [text]);
+    assertEquals(difference(cross(strings), strings), undefined);
+    assertEquals(difference(cross(mixed), mixed), undefined);
+    for (const text of strings) {
+      assertStrictEquals(cross(text), text);
+      assertEquals(cross([text, "a", "b", text + "c", "d", text]), [text, "a", "b", text + "c", "d", text]);
+    }
+  });
+
   it("carries strings that are ropes and slices", () => {
     let rope = "";
     for (let i = 0; i < 1000; i++) rope = i % 2 === 0 ? rope + i : `${i}é${rope}`;
