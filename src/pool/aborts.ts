@@ -34,6 +34,8 @@ interface Late {
 export class Aborts {
   readonly #owner: AbortsOwner;
   #late: Late[] = [];
+  /** What had its moment. Calls that share a worker may have been given up one after the other. */
+  readonly #overdue = new WeakSet<Chunk>();
   #timer: BackgroundTimer | undefined;
 
   /** @param owner the scheduler */
@@ -69,6 +71,7 @@ export class Aborts {
     let count = 0;
     for (; count < this.#late.length && (this.#late[count] as Late).due <= time; count++) {
       const late = this.#late[count] as Late;
+      this.#overdue.add(late.chunk);
       const others = byMember.get(late.member);
       if (others === undefined) byMember.set(late.member, [late]);
       else others.push(late);
@@ -81,13 +84,12 @@ export class Aborts {
     if (!member.isOpen) return;
     // A result that has come and was not taken looks like a call that still runs.
     member.ring?.drain();
-    const chunks = new Set<Chunk>();
-    for (const { chunk } of late) if (chunk.holder === member) chunks.add(chunk);
+    if (!late.some(({ chunk }) => chunk.holder === member)) return;
     const runsNothingElse = (): boolean => {
       const running = member.running();
-      return running.length > 0 && running.every((chunk) => chunks.has(chunk));
+      return running.length > 0 && running.every((chunk) => this.#overdue.has(chunk));
     };
-    if (chunks.size === 0 || !runsNothingElse()) return;
+    if (!runsNothingElse()) return;
     // Nothing is to begin there while it is ended.
     const taken = member.takeBack(Infinity, (chunk) => chunk.job.canResend(chunk));
     member.ring?.drain();

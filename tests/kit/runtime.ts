@@ -31,5 +31,10 @@ export function fixture(name: string): URL {
 /** The ending of this file and of every fixture. */
 export const EXTENSION: ".ts" | ".js" = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
+/** Why a test is skipped where pools are reached over messages, as the `skip` option of `it`: false where they have rings. */
+export function skipOverMessages(reason: string): string | false {
+  return process.env["MANYCORE_TRANSPORT"] === "messages" && reason;
+}
+
 /** Whether the long tests run as well. */
 export const SOAK: boolean = process.env["MANYCORE_SOAK"] === "1";

@@ -252,11 +252,16 @@ describe("signals and timeouts of a call", () => {
   it("of several calls that share a worker and never end: it is ended, and others run", () =>
     withPool(1, { concurrency: 2 }, async (pool) => {
       const words = sharedWords();
-      const controller = new AbortController();
-      const running = [1, 2].map(() => pool.apply(tasks.never, [words], { signal: controller.signal }));
+      const controllers = [new AbortController(), new AbortController()];
+      const running = controllers.map(({ signal }) => pool.apply(tasks.never, [words], { signal }));
       await wordReaches(words, 0, 2);
-      controller.abort();
-      for (const one of running) assertEquals((await failureOf(one, Error)).name, "AbortError");
+      const errors = running.map((one) => failureOf(one, Error));
+      for (const controller of controllers) {
+        controller.abort();
+        // Not in the same moment: each of them comes to its end of patience alone.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      for (const error of errors) assertEquals((await error).name, "AbortError");
       assertEquals(await pool.apply(tasks.square, [3]), 9);
     }));
 

@@ -108,7 +108,8 @@ describe("calls in flight", () => {
         for (const [n, doubled] of inner) assertEquals(await doubled, n * 2);
         made += inner.length;
       }
-      assert(made >= 60, `${made} calls by getters`);
+      // Over messages it is only cloned and packed.
+      assert(made >= 40, `${made} calls by getters`);
     }));
 
   it("start in their order, those too whose values go by message", () =>

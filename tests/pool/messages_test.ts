@@ -5,6 +5,20 @@ import { EXTENSION } from "../kit/runtime.ts";
 
 process.env["MANYCORE_TRANSPORT"] = "messages";
 
-for (const suite of ["calls", "bad_input", "imap", "window", "shared_objects", "failure"]) {
+const SUITES = [
+  "calls",
+  "bad_input",
+  "imap",
+  "window",
+  "shared_objects",
+  "failure",
+  "lifecycle",
+  "lanes",
+  "placement",
+  "shown_results",
+  "traps",
+];
+
+for (const suite of SUITES) {
   await import(`./${suite}_test${EXTENSION}`);
 }
