@@ -4,7 +4,7 @@
 import { describe, it } from "node:test";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
-import { CancelledError, Pool, WorkerCrashedError } from "@manycore/multiprocessing";
+import { CancelledError, Pool, TimeoutError, WorkerCrashedError } from "@manycore/multiprocessing";
 import * as tasks from "../fixtures/lane_tasks.ts";
 import { slow } from "../fixtures/slow_import_tasks.ts";
 import { finish, withPool } from "../kit/pools.ts";
@@ -217,31 +217,43 @@ describe("event loops", () => {
   });
 });
 
-/** Calls of random size and length, some of which end their worker: all settle, and every result is right. */
+/**
+ * Calls of random size and length. Some end their worker, and some never end, so that their worker is ended from outside when their time
+ * is over: all settle, every result is right, and no other call is lost.
+ */
 async function storm(total: number, workers: number, retries: number): Promise<void> {
   const random = randomNumbers(SEED);
   const pool = new Pool(workers, { retries });
   const used = (): number => process.memoryUsage().rss / 2 ** 20;
   const sizes: number[] = [];
   let crashed = 0;
+  let killed = 0;
   const ROUND = 5_000;
   for (let first = 0; first < total; first += ROUND) {
     const plans = numbers(Math.min(ROUND, total - first)).map((i) => ({
       n: first + i,
       microseconds: choose(random, [[0, 90], [30, 8], [2_000, 1]]),
       exits: random() < 0.0008,
+      hangs: random() < 0.0006,
       size: choose(random, [[0, 90], [100, 6], [3_000, 3], [200_000, 0.2]]),
     }));
     const settled = await within(
       Promise.allSettled(
-        plans.map(({ n, microseconds, exits, size }) => pool.apply(tasks.random, [n, microseconds, exits, size])),
+        plans.map(({ n, microseconds, exits, hangs, size }) =>
+          hangs
+            ? pool.apply(tasks.hang, [n], { timeout: 20 })
+            : pool.apply(tasks.random, [n, microseconds, exits, size])
+        ),
       ),
       `the calls from ${first}, seed ${SEED}`,
       120_000,
     );
     settled.forEach((one, i) => {
-      const { n, exits, size } = plans[i] as typeof plans[number];
-      if (one.status === "fulfilled") {
+      const { n, exits, hangs, size } = plans[i] as typeof plans[number];
+      if (hangs) {
+        assert(one.status === "rejected" && one.reason instanceof TimeoutError, `call ${n} never ends, seed ${SEED}`);
+        killed++;
+      } else if (one.status === "fulfilled") {
         assertEquals(one.value, size === 0 ? n : `${n}`.padEnd(size, "é"), `seed ${SEED}`);
         assert(!exits, `call ${n} ended its worker and was fulfilled, seed ${SEED}`);
       } else {
@@ -255,7 +267,7 @@ async function storm(total: number, workers: number, retries: number): Promise<v
   await finish(pool);
   const stats = pool.stats();
   assertEquals([stats.failed, stats.workers, stats.queued, stats.running], [crashed, 0, 0, 0], `seed ${SEED}`);
-  assert(crashed > 0, `no worker died, seed ${SEED}`);
+  assert(crashed > 0 && killed > 0, `${crashed} workers died, ${killed} were ended, seed ${SEED}`);
   if (sizes.length > 50) {
     const [early, late] = [Math.max(...sizes.slice(10, 30)), Math.max(...sizes.slice(-20))];
     assert(late < early * 1.3 + 50, `MB after each round: ${sizes}`);
