@@ -309,3 +309,11 @@ export function carry(queue: Queue<Any>, words: SharedWords, seed: number): numb
     connection.close();
   }
 }
+
+/** Waits for its turn, puts two items, and says so. */
+export const tellEmpty = task(import.meta, (queue: SimpleQueue<boolean>, mine: Event, theirs: Event): void => {
+  mine.waitSync();
+  queue.putSync(true);
+  queue.putSync(false);
+  theirs.set();
+});
