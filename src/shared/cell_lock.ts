@@ -8,17 +8,23 @@
 import { openLock } from "../sync/internals.ts";
 import { Lock } from "../sync/lock.ts";
 import type { LockCore } from "../sync/lock_core.ts";
-import { newCore } from "../sync/lock_words.ts";
+import { newCore, RECOVERED } from "../sync/lock_words.ts";
 import { RLock } from "../sync/rlock.ts";
 import type { SharedWords } from "../memory/atomics.ts";
 
 /** The locks that a value may have. */
 export type CellLockOption = Lock | RLock;
 
+/** The locks that others acquire as well, and that are to tell them when a holder has died: an operation has nobody to tell. */
+const reporting: WeakSet<LockCore> = new WeakSet();
+
 /** The core of a lock that a value was given. @throws {TypeError} when it is none */
 export function coreOf(lock: unknown): LockCore {
   const held = lock instanceof Lock || lock instanceof RLock ? openLock(lock) : undefined;
-  if (held !== undefined) return held.core;
+  if (held !== undefined) {
+    reporting.add(held.core);
+    return held.core;
+  }
   throw new TypeError(
     `Cannot use ${
       typeof lock === "object" ? Object.prototype.toString.call(lock) : String(lock)
@@ -39,7 +45,9 @@ export const PAYLOAD = 32;
 export function enter(core: LockCore): boolean {
   if (core.tryFast()) return false;
   if (core.mine) return true;
-  core.acquireSlow(Infinity);
+  // At once, before it spins: after a death that has not been reported yet every operation comes here.
+  const result = core.tryAcquire() || core.acquireSlow(Infinity);
+  if (result === RECOVERED && reporting.has(core)) core.keepRecovered();
   return false;
 }
 

@@ -11,7 +11,7 @@ export interface HeldLock {
   readonly core: LockCore;
   /** Lets go of it entirely; returns what {@linkcode lockSync} and {@linkcode lockAsync} have to restore. */
   unlock(): number;
-  /** Takes it back, blocking the thread. */
+  /** Takes it back, blocking the thread. That its holder died meanwhile is kept for the next acquisition. */
   lockSync(depth: number): void;
   /** Takes it back without blocking the thread. */
   lockAsync(depth: number): Promise<void>;

@@ -206,11 +206,12 @@ class HeldPlainLock implements HeldLock {
 
   lockSync(): void {
     const { core } = this;
-    if (!core.tryFast()) core.acquireSlow(Infinity, true);
+    if (!core.tryFast() && core.acquireSlow(Infinity, true) === RECOVERED) core.keepRecovered();
   }
 
   async lockAsync(): Promise<void> {
     const { core } = this;
-    if (core.tryAcquire() === MISSED) await core.acquireAsync(Infinity);
+    const result = core.tryAcquire() || await core.acquireAsync(Infinity);
+    if (result === RECOVERED) core.keepRecovered();
   }
 }

@@ -77,6 +77,10 @@ export class LockCore {
   readonly spin: SpinBudget = new SpinBudget();
   #bell: AsyncBell | undefined;
   #claimBell: AsyncBell | undefined;
+  /** The dead holder that the lock was last taken over from. */
+  #dead = 0;
+  /** The same, while nobody has been told. */
+  #unreported = 0;
 
   constructor(words: SharedWords, kind: string, name: string) {
     const self = selfAgent();
@@ -159,7 +163,28 @@ export class LockCore {
   recovered(state: number): Acquisition {
     this.depth = 0;
     this.clearHanded(); // it may have died while it handed the lock over: nobody is going to finish that
-    return (state & HANDED) === 0 ? RECOVERED : ACQUIRED;
+    if ((state & HANDED) !== 0) return ACQUIRED;
+    this.#dead = state & TOKEN_MASK;
+    return RECOVERED;
+  }
+
+  /** Whether {@linkcode LockCore.keepRecovered} was called for this acquisition. */
+  get unreported(): boolean {
+    return this.#unreported !== 0;
+  }
+
+  /**
+   * For a holder that found {@linkcode RECOVERED} and has nobody to tell: the next acquisition is to find the same. Its release
+   * gives the lock back to the dead holder, from whom the next one takes it over. The bit sees to it that the release is slow.
+   */
+  keepRecovered(): void {
+    const { words } = this;
+    this.#unreported = this.#dead;
+    for (let state = load(words, STATE); (state & SYNC_BIT) === 0;) {
+      const before = compareExchange(words, STATE, state, state | SYNC_BIT);
+      if (before === state) return;
+      state = before;
+    }
   }
 
   /**
@@ -198,12 +223,31 @@ export class LockCore {
   #releaseSlow(seen: number): void {
     const { words, token } = this;
     if ((seen & (TOKEN_MASK | HANDED)) !== token) throw this.notOwner("release", seen);
+    if (this.#unreported !== 0) return this.#giveBack();
     const claimer = load(words, CLAIM);
     if (claimer !== 0 && (claimer & HANDED) === 0 && this.table.isTokenAlive(claimer)) {
       // A claimer that leaves takes its claim back by CAS: either that fails, or this.
       if (compareExchange(words, CLAIM, claimer, claimer | HANDED) === claimer) return this.#handOver(claimer);
     }
-    const state = exchange(words, STATE, 0);
+    this.#wake(exchange(words, STATE, 0));
+  }
+
+  /** Gives the lock back to the dead holder that nobody has been told of. */
+  #giveBack(): void {
+    const { words } = this;
+    const dead = this.#unreported;
+    this.#unreported = 0;
+    let state = load(words, STATE);
+    for (;;) {
+      const before = compareExchange(words, STATE, state, dead | (state & BITS));
+      if (before === state) return this.#wake(state);
+      state = before;
+    }
+  }
+
+  /** After the lock was given away: `state` is what stood there before. */
+  #wake(state: number): void {
+    const { words } = this;
     const late = load(words, CLAIM);
     // Not a marked one: the next holder is here already, and is handing the lock to that claimer.
     if (late !== 0 && (late & HANDED) === 0 && compareExchange(words, CLAIM, late, 0) === late) notify(words, CLAIM);

@@ -38,6 +38,8 @@
  *        After freeing and before waking: sleepers find the lock free within a slice. A claimer that dies is handed
  *        the lock at most once, and is then a dead holder that had not noticed: the lock is taken over, and nothing is
  *        to be recovered.
+ *        Who takes over, and has nobody to tell (a condition, a value's operation), gives the lock back to the dead holder when
+ *        it releases it, so that the next acquisition takes it over once more, and tells.
  * SOURCE the three states of Drepper's "Futexes Are Tricky" with the holder's id as in Linux' robust PI futexes; handing
  *        over after 1 ms as in Go's mutex and WebKit's ParkingLot, but by a claim, so that releasing stays one CAS
  * @module

@@ -241,13 +241,14 @@ class HeldRLock implements HeldLock {
 
   lockSync(depth: number): void {
     const { core } = this;
-    if (!core.tryFast()) core.acquireSlow(Infinity, true);
+    if (!core.tryFast() && core.acquireSlow(Infinity, true) === RECOVERED) core.keepRecovered();
     core.depth = depth;
   }
 
   async lockAsync(depth: number): Promise<void> {
     const { core } = this;
-    if (core.tryAcquire() === MISSED) await core.acquireAsync(Infinity);
+    const result = core.tryAcquire() || await core.acquireAsync(Infinity);
+    if (result === RECOVERED) core.keepRecovered();
     core.depth = depth;
   }
 }

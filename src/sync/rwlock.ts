@@ -101,10 +101,10 @@ export class RWLockSide implements Lockable {
     let result: Acquisition = this.#write ? core.tryAcquire() : core.tryRead();
     if (result === MISSED) {
       result = await core.acquireAsync(deadline, options?.signal);
-      if (result !== MISSED && !this.#write) result = core.enter(result);
+      if (result !== MISSED && !this.#write) result = core.enter();
     }
     if (result !== MISSED && this.#write) {
-      result = await core.drainAsync(deadline, options?.signal) ? core.begin(result) : MISSED;
+      result = await core.drainAsync(deadline, options?.signal) ? core.begin() : MISSED;
     }
     return this.#guard(result, options);
   }
@@ -126,9 +126,9 @@ export class RWLockSide implements Lockable {
     let result: Acquisition = this.#write ? core.tryAcquire() : core.tryRead();
     if (result !== MISSED && this.#write) {
       if (core.reader() === 0) {
-        result = core.begin(result);
+        result = core.begin();
       } else {
-        core.releaseRaw();
+        core.giveUp();
         result = MISSED;
       }
     }
@@ -181,12 +181,12 @@ export class RWLockSide implements Lockable {
     const core = this.#core;
     if (this.#write) {
       const result = core.tryAcquire() || core.acquireSlow(deadline);
-      return result !== MISSED && core.drainSync(deadline) ? core.begin(result) : MISSED;
+      return result !== MISSED && core.drainSync(deadline) ? core.begin() : MISSED;
     }
     const result = core.tryRead();
     if (result !== MISSED) return result;
     const late = core.acquireSlow(deadline);
-    return late === MISSED ? MISSED : core.enter(late);
+    return late === MISSED ? MISSED : core.enter();
   }
 
   #guard(result: Acquisition, options: OwnerDeathOptions | undefined): RWLockGuard | null {
@@ -219,16 +219,16 @@ class HeldSide implements HeldLock {
 
   lockSync(): void {
     const { core } = this;
-    const result = core.tryAcquire() || core.acquireSlow(Infinity);
+    if (core.tryAcquire() === MISSED) core.acquireSlow(Infinity);
     core.drainSync(Infinity);
-    core.begin(result);
+    if (core.begin() === RECOVERED) core.keepRecovered();
   }
 
   async lockAsync(): Promise<void> {
     const { core } = this;
-    const result = core.tryAcquire() || await core.acquireAsync(Infinity);
+    if (core.tryAcquire() === MISSED) await core.acquireAsync(Infinity);
     await core.drainAsync(Infinity);
-    core.begin(result);
+    if (core.begin() === RECOVERED) core.keepRecovered();
   }
 }
 

@@ -16,7 +16,8 @@
  * WORD      the core's words, then DRAIN (i32): counts departures of readers · HIGH (i32): nodes from here on are unused
  *           · WRITING (i32): 1 while a writer is past the readers
  * WORD      node.OWNER (i32): 0, a token, or −1 while it is being prepared · node.COUNT (i32): its read acquisitions
- * OWNERSHIP node.COUNT is written by its owner only, who may read it plainly; WRITING belongs to the holder of the core
+ * OWNERSHIP node.COUNT is written by its owner only, who may read it plainly; WRITING belongs to the holder of the core.
+ *           Whoever gets the core and finds it set knows that the writer before died as one, however it got the core
  * ORDER     (Dekker) reader: COUNT + 1, then reads STATE. Writer: writes STATE, then reads every COUNT. One sees the other.
  * LOST WAKE writer: reads DRAIN, then the COUNTs, then sleeps while DRAIN is unchanged. Reader that leaves: COUNT − 1, then
  *           reads STATE; if that is taken, changes DRAIN and notifies.
@@ -74,8 +75,9 @@ export class RWCore extends LockCore {
       const node = FIRST_NODE + i * NODE_WORDS;
       const owner = load(words, node);
       if (owner === token && i < load(words, HIGH)) return node;
-      // DEATH  a process that dies while it prepares a node takes the node with it, and nothing else.
-      if (owner === PREPARING || (owner !== 0 && table.isTokenAlive(owner))) continue;
+      // DEATH  a process that dies while it prepares a node takes the node with it, and nothing else. One that may still run
+      //        somewhere keeps its node: it may write to it.
+      if (owner === PREPARING || (owner !== 0 && !table.isGone(owner))) continue;
       if (compareExchange(words, node, owner, PREPARING) !== owner) continue;
       store(words, node + 1, 0);
       store(words, node, token);
@@ -126,15 +128,14 @@ export class RWCore extends LockCore {
     if (count > 0 || load(words, STATE) === 0) return ACQUIRED;
     store(words, node + 1, count);
     this.#left();
-    const result = this.tryAcquire();
-    return result === MISSED ? MISSED : this.enter(result);
+    return this.tryAcquire() === MISSED ? MISSED : this.enter();
   }
 
   /** Turns a hold of the core into one for reading. */
-  enter(result: Acquisition): Acquisition {
+  enter(): Acquisition {
     const { words, node } = this;
-    const recovered = result === RECOVERED && words[WRITING] === 1;
-    if (result === RECOVERED) words[WRITING] = 0;
+    const recovered = words[WRITING] === 1;
+    words[WRITING] = 0;
     store(words, node + 1, (words[node + 1] as number) + 1);
     this.releaseRaw();
     return recovered ? RECOVERED : ACQUIRED;
@@ -157,18 +158,24 @@ export class RWCore extends LockCore {
     notify(words, DRAIN);
   }
 
-  /** Past the readers: what the acquisition of the core means for a writer. */
-  begin(result: Acquisition): Acquisition {
+  /** Past the readers: whether the writer before died as one. */
+  begin(): Acquisition {
     const { words } = this;
-    const recovered = result === RECOVERED && words[WRITING] === 1;
+    const recovered = words[WRITING] === 1;
     words[WRITING] = 1;
     return recovered ? RECOVERED : ACQUIRED;
+  }
+
+  /** Lets go of the core without having come past the readers. */
+  giveUp(): void {
+    if (this.words[WRITING] === 1) this.keepRecovered();
+    this.releaseRaw();
   }
 
   /** Ends writing. `keep`: the guard of the acquisition stays good. */
   endWrite(keep: boolean): void {
     if (!this.mine || this.words[WRITING] === 0) throw this.notOwner("release");
-    this.words[WRITING] = 0;
+    if (!this.unreported) this.words[WRITING] = 0;
     if (keep) this.releaseRaw();
     else this.release();
   }
@@ -177,7 +184,7 @@ export class RWCore extends LockCore {
   drainSync(deadline: number): boolean {
     if (this.reader() === 0) return true;
     if (this.reads > 0 && deadline === Infinity && deadlockInterval(this.table) !== Infinity) {
-      this.releaseRaw();
+      this.giveUp();
       throw selfDeadlockError(this.label, "A process that reads cannot wait to write: release the read lock first.");
     }
     return this.#drained(() => blockOn(new DrainWaiter(this, true), deadline));
@@ -190,7 +197,7 @@ export class RWCore extends LockCore {
     try {
       return done = await awaitOn(new DrainWaiter(this, false), deadline, signal);
     } finally {
-      if (!done) this.releaseRaw();
+      if (!done) this.giveUp();
     }
   }
 
@@ -199,7 +206,7 @@ export class RWCore extends LockCore {
     try {
       return done = wait();
     } finally {
-      if (!done) this.releaseRaw();
+      if (!done) this.giveUp();
     }
   }
 }
