@@ -5,6 +5,7 @@ import {
   type Event,
   Pipe,
   type Queue,
+  type SimpleQueue,
   task,
   type Waitable,
   waitSync,
