@@ -51,10 +51,21 @@ function produce(words: SharedWords, bug: boolean): void {
   }
 }
 
-type ReaderBug = "looks before it announces" | "releases before it reads" | undefined;
+type ReaderBug = "looks before it announces" | "releases before it reads" | "forgets that it was rung" | undefined;
 
-/** Reads them, and counts those that are right. */
-function consume(tools: Tools, words: SharedWords, bug: ReaderBug): void {
+/**
+ * Sleeps as a host does, on its event loop. Agents have none: what the runtime does between the sleep and the call of the bell's owner is
+ * a wait for the same word. `bug`: it sleeps on a bell that was rung since, as on one that was not.
+ */
+function sleepOnLoop(bell: Doorbell, hasNews: () => boolean, bug: boolean): void {
+  if (!bell.sleep(hasNews)) return;
+  if (bug) store(bell.words, bell.index, 1);
+  wait(bell.words, bell.index, 1);
+  bell.wake();
+}
+
+/** Reads them, and counts those that are right. `onLoop`: it does not block its thread. */
+function consume(tools: Tools, words: SharedWords, bug: ReaderBug, onLoop = false): void {
   const reader = new RingReader(place(words));
   const bell = new Doorbell(words, READER, () => {});
   for (let number = 1; number <= RECORDS;) {
@@ -65,6 +76,8 @@ function consume(tools: Tools, words: SharedWords, bug: ReaderBug): void {
           store(words, READER, 1);
           wait(words, READER, 1);
         }
+      } else if (onLoop) {
+        sleepOnLoop(bell, () => reader.hasNews, bug === "forgets that it was rung");
       } else {
         bell.sleepSync(() => reader.hasNews, FOREVER);
       }
@@ -103,6 +116,8 @@ export const READ = RECORDS;
 export const LANE_SCENARIOS: Record<string, (tools: Tools, objects: never) => void> = {
   ringProduce: (_tools, { words }: Objects) => produce(words, false),
   ringConsume: (tools, { words }: Objects) => consume(tools, words, undefined),
+  ringConsumeOnLoop: (tools, { words }: Objects) => consume(tools, words, undefined, true),
+  ringConsumeForgets: (tools, { words }: Objects) => consume(tools, words, "forgets that it was rung", true),
   ringProduceRingsFirst: (_tools, { words }: Objects) => produce(words, true),
   ringConsumeLooksFirst: (tools, { words }: Objects) => consume(tools, words, "looks before it announces"),
   ringConsumeReleasesFirst: (tools, { words }: Objects) => consume(tools, words, "releases before it reads"),

@@ -17,13 +17,19 @@ const SOUND: Record<string, Scenario> = {
     agents: ["ringProduce", "ringConsume"],
     objects: { words },
     check: counted(READ),
-    limit: 4000,
+    preemptions: 3,
   },
   "the same, with the reader first": {
     agents: ["ringConsume", "ringProduce"],
     objects: { words },
     check: counted(READ),
-    limit: 4000,
+    preemptions: 3,
+  },
+  "the same with a reader that sleeps on its event loop, by the doorbell of hosts and workers": {
+    agents: ["ringConsumeOnLoop", "ringProduce"],
+    objects: { words },
+    check: counted(READ),
+    preemptions: 3,
   },
   "a claim: the worker starts the chunk or the host takes it back, never both": {
     agents: ["claimStart", "claimRevoke"],
@@ -36,6 +42,10 @@ const SOUND: Record<string, Scenario> = {
 const SEEDED: Record<string, Scenario> = {
   "a reader that looks before it announces its sleep": {
     agents: ["ringConsumeLooksFirst", "ringProduce"],
+    objects: { words },
+  },
+  "a reader that sleeps on its event loop although it was rung": {
+    agents: ["ringConsumeForgets", "ringProduce"],
     objects: { words },
   },
   "a writer that rings before it publishes": { agents: ["ringConsume", "ringProduceRingsFirst"], objects: { words } },
@@ -52,9 +62,10 @@ const SEEDED: Record<string, Scenario> = {
 
 for (const [name, scenario] of Object.entries(SOUND)) {
   test(name, async () => {
-    const { schedules, failure } = await explore(scenario);
+    const { schedules, failure, whole } = await explore(scenario);
     assertEquals(failure, undefined);
     assert(schedules > 2, `${schedules} schedules`);
+    assert(whole, `only ${schedules} of the schedules`);
   });
 }
 
