@@ -7,6 +7,7 @@
  */
 import { EncodingError } from "../errors.ts";
 import type { WasmMemory } from "../memory/wasm_memory.ts";
+import { fill, newArray, setProperty } from "./codec_build.ts";
 import { ErrorPart } from "./codec_errors.ts";
 import { damaged, Input, NONE } from "./codec_input.ts";
 import { bytesEach, readNumbers } from "./codec_numbers.ts";
@@ -444,37 +445,4 @@ export class Reader extends Input {
     }
     later.length = from;
   }
-}
-
-/** V8 makes a longer array of that length a table of hashes, 100 times as slow. */
-const MOST_AT_ONCE = 1 << 25;
-
-/** An array that will have so many elements. */
-function newArray(size: number): unknown[] {
-  return size === 0 ? [] : new Array<unknown>(size > MOST_AT_ONCE ? MOST_AT_ONCE : size);
-}
-
-/** Sets a property as structured clone does: no setter runs, and `__proto__` is a key like any other. */
-function setProperty(object: object, key: string, value: unknown): void {
-  if (key in object) {
-    Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
-  } else {
-    (object as Record<string, unknown>)[key] = value;
-  }
-}
-
-/** Moves all that `whole` has into `shell`. */
-function fill(shell: object, whole: unknown): void {
-  if (Array.isArray(shell) && Array.isArray(whole)) {
-    for (const key of Object.keys(whole)) shell[key as unknown as number] = whole[key as unknown as number] as unknown;
-    shell.length = whole.length;
-  } else if (shell instanceof Map && whole instanceof Map) {
-    for (const [key, item] of whole) shell.set(key, item);
-  } else if (shell instanceof Set && whole instanceof Set) {
-    for (const item of whole) shell.add(item);
-  } else if (shell instanceof Error ? whole instanceof Error : !Array.isArray(shell)) {
-    for (const key of Reflect.ownKeys(whole as object)) {
-      Object.defineProperty(shell, key, Object.getOwnPropertyDescriptor(whole, key) as PropertyDescriptor);
-    }
-  } else damaged("something in it comes as something else");
 }

@@ -11,7 +11,8 @@ import { countOwn } from "../runtime/own_properties.ts";
 import { writeError } from "./codec_errors.ts";
 import { hasKeys, isFromPool, isTracking, typeOfView, unbox } from "./codec_look.ts";
 import { gather, type Gathered, writeNumbers } from "./codec_numbers.ts";
-import { Output, Stop } from "./codec_output.ts";
+import { NumberingOutput } from "./codec_numbering.ts";
+import { Stop } from "./codec_output.ts";
 import { beginShapes, type KeyNode, rootOfKeys, type WrittenShape } from "./codec_shapes.ts";
 import { DATA_VIEW, DEPTH, MOST_NUMBERS, NEEDS, REFS, SCOPES, SHAPED_TAGS, Tag, VIEWS } from "./codec_tags.ts";
 import { handleCodec } from "./handles.ts";
@@ -37,8 +38,6 @@ export interface MemoryCourier {
   import(id: number): SharedArrayBuffer | WasmMemory | undefined;
 }
 
-/** So many objects are looked for one by one; a map is faster for more. */
-const FEW_OBJECTS = 48;
 /** An array of at least that length whose elements are fewer than half of it is written with their indices. */
 const SPARSE_FROM = 64;
 
@@ -50,16 +49,9 @@ const setSize = Object.getOwnPropertyDescriptor(Set.prototype, "size")?.get as (
 const sourceOf = Object.getOwnPropertyDescriptor(RegExp.prototype, "source")?.get as () => string;
 
 /** See {@linkcode MemoryCourier}; what the writing of one value has to remember. */
-export class Writer extends Output {
+export class Writer extends NumberingOutput {
   /** Carries shared memory; without one, such values are not for bytes. */
   courier: MemoryCourier | undefined = undefined;
-  /** The first objects, and all of them, in the order of their numbers, once there are more. */
-  readonly #few: (object | undefined)[] = new Array<object | undefined>(FEW_OBJECTS).fill(undefined);
-  #seen: Set<object> | undefined = undefined;
-  /** The numbers of those objects, once one of them was met again. */
-  #ids: Map<object, number> | undefined = undefined;
-  /** The next object's number. */
-  #next = 0;
   /** Bits for the first byte. */
   #bits = 0;
   /** Objects that stand too deep, to be written later. */
@@ -115,14 +107,7 @@ export class Writer extends Output {
   }
 
   #forget(): void {
-    const few = this.#few;
-    const { length } = few;
-    // Not cleared but let go: on V8 each table of a map points to the next one, also to that after clear(). One of them that has
-    // grown old would keep all later ones alive, with their objects, until the next full collection.
-    this.#seen = undefined;
-    this.#ids = undefined;
-    for (let i = Math.min(this.#next, length) - 1; i >= 0; i--) few[i] = undefined;
-    this.#next = 0;
+    this.forgetObjects();
     this.#shapes = 0;
     if (this.#bits === 0 && this.#scopes === 0 && this.#later.length === 0 && this.#lengths.size === 0) return;
     this.#bits = 0;
@@ -151,39 +136,9 @@ export class Writer extends Output {
     else this.primitive(value);
   }
 
-  /** The number of an object that was there before; −1: it was not, and has the next one from now on. */
-  #number(value: object): number {
-    const next = this.#next;
-    if (next <= FEW_OBJECTS) {
-      const few = this.#few;
-      for (let i = 0; i < next; i++) if (few[i] === value) return i;
-      if (next < FEW_OBJECTS) few[next] = value;
-      else {
-        const seen = this.#seen = new Set(few as object[]);
-        seen.add(value);
-      }
-    } else if (this.#ids === undefined) {
-      const seen = this.#seen as Set<object>;
-      if (seen.add(value).size === next) return this.#numberAgain(value);
-    } else {
-      const id = this.#ids.get(value);
-      if (id !== undefined) return id;
-      this.#ids.set(value, next);
-    }
-    this.#next = next + 1;
-    return -1;
-  }
-
-  /** The first object that is met again: the numbers are looked up from now on, most messages have none. */
-  #numberAgain(value: object): number {
-    const ids = this.#ids = new Map<object, number>();
-    for (const object of this.#seen as Set<object>) ids.set(object, ids.size);
-    return ids.get(value) as number;
-  }
-
   /** Writes an object, or that it was there before. */
   object(value: object, depth: number): void {
-    const id = this.#number(value);
+    const id = this.numberOf(value);
     if (id >= 0) {
       this.byte(Tag.REF);
       this.count(id);
@@ -483,7 +438,7 @@ export class Writer extends Output {
     const shared = buffer instanceof SharedArrayBuffer;
     const grows = shared ? (buffer as { growable?: boolean }).growable === true : buffer.resizable === true;
     if (!shared && !grows && size === buffer.byteLength) {
-      const id = this.#number(buffer);
+      const id = this.numberOf(buffer);
       if (id < 0) {
         this.byte(Tag.WHOLE);
         this.byte(type);
@@ -492,7 +447,7 @@ export class Writer extends Output {
     }
     if (!shared && !grows && isFromPool(value)) {
       // The reader numbers a buffer of its own.
-      this.#number({});
+      this.numberOf({});
       this.byte(Tag.WHOLE);
       this.byte(type);
       return this.bytes(value as Uint8Array);
