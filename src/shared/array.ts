@@ -145,7 +145,14 @@ export class RawArray<T extends Typecode> {
   slice(start: number = 0, end: number = this.length): ValueOf<T>[] {
     const result: ValueOf<T>[] = [];
     const clamp = (i: number): number => i < 0 ? Math.max(this.length + i, 0) : Math.min(i, this.length);
-    for (let i = clamp(start), stop = clamp(end); i < stop; i++) result.push(this.get(i));
+    const [from, to] = [clamp(start), clamp(end)];
+    if (detector !== undefined) {
+      for (let i = from; i < to; i++) result.push(this.get(i));
+      return result;
+    }
+    const view = this.#view;
+    const { decode } = this.#type;
+    for (let i = from; i < to; i++) result.push(decode(view[i] as Element) as ValueOf<T>);
     return result;
   }
 
@@ -241,8 +248,16 @@ export class RawArray<T extends Typecode> {
   }
 
   #write(at: number, values: ArrayLike<ValueOf<T>>): void {
-    const encoded = Array.from(values, (value) => this.#type.encode(value)) as number[];
-    (this.#view as Float64Array).set(encoded, at);
+    const type = this.#type;
+    const view = this.#view as Float64Array;
+    // Numbers are stored as they are. Of a typed array of the same type not even that has to be checked.
+    const same = type.arithmetic && values.constructor === view.constructor;
+    if (!same && (!type.arithmetic || type.name.endsWith("int64"))) {
+      view.set(Array.from(values, (value) => type.encode(value)) as number[], at);
+      return;
+    }
+    if (!same) { for (let i = 0; i < values.length; i++) type.encode(values[i]); }
+    view.set(values as unknown as ArrayLike<number>, at);
   }
 
   #calculate(

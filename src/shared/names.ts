@@ -11,9 +11,11 @@
  * answers: it is asynchronous. (An object that is passed along needs none of this: it carries its memory.)
  *
  * WORD   the words of a lock · SALT (i32): tells the channels of several programs in one process apart · SERIAL (i32)
- * WORD   entry: STATE (i32) 0 free, 1 used · SERIAL · SIZE · length of the name · the name in UTF-16, two to a word
+ * WORD   entry: STATE (i32) 0 free, 1 used · SERIAL · SIZE · length of the name · the name in UTF-16, two to a word ·
+ *        HOLDER[8] (i32): tokens of agents that have the memory, of the first ones at least
  * DEATH  of a process in the middle of a change: an entry is written from its end to its STATE, so that it is there as a
- *        whole or not at all. Memory whose processes have all gone stays in the directory until it is unlinked.
+ *        whole or not at all. Memory whose processes have all gone stays in the directory until it is unlinked: who asks
+ *        for it, and gets no answer, finds the holders dead.
  * @module
  */
 import { SharedMemoryError } from "../errors.ts";
@@ -28,7 +30,7 @@ import { enter, leave } from "./cell_lock.ts";
 const SALT = CORE_WORDS;
 const NEXT_SERIAL = CORE_WORDS + 1;
 const FIRST_ENTRY = 16;
-const ENTRY_WORDS = 32;
+const ENTRY_WORDS = 40;
 const ENTRIES: number = Math.floor((DIRECTORY_BYTES / 4 - FIRST_ENTRY) / ENTRY_WORDS);
 /** The longest name. */
 export const NAME_CHARS = 56;
@@ -38,6 +40,10 @@ const SERIAL = 1;
 const SIZE = 2;
 const LENGTH = 3;
 const TEXT = 4;
+const HOLDER = 32;
+const HOLDERS = 8;
+/** After so many requests without an answer it is asked whether any holder is left. */
+const PATIENCE = 3;
 
 /** What the directory knows of a name. */
 export interface NamedSegment {
@@ -97,6 +103,7 @@ function charAt(words: SharedWords, entry: number, at: number): number {
 
 /** Puts a new name into the directory. @throws {SharedMemoryError} when it is taken */
 export function addName(name: string, buffer: SharedArrayBuffer): number {
+  const { core } = open();
   const serial = change((words) => {
     if (find(words, name) >= 0) {
       throw new SharedMemoryError(`Cannot create shared memory "${name}": there is some of that name.`, "EEXIST");
@@ -108,6 +115,8 @@ export function addName(name: string, buffer: SharedArrayBuffer): number {
         store(words, entry + TEXT + (at >> 1), name.charCodeAt(at) | (name.charCodeAt(at + 1) || 0) << 16);
       }
       const serial = fetchAdd(words, NEXT_SERIAL, 1) + 1;
+      store(words, entry + HOLDER, core.token);
+      for (let i = 1; i < HOLDERS; i++) store(words, entry + HOLDER + i, 0);
       store(words, entry + LENGTH, name.length);
       store(words, entry + SIZE, buffer.byteLength);
       store(words, entry + SERIAL, serial);
@@ -149,8 +158,44 @@ export function heldBuffer(serial: number): SharedArrayBuffer | undefined {
 /** Keeps memory for others that ask for it by name, until the name is unlinked. */
 export function keep(serial: number, buffer: SharedArrayBuffer): void {
   forget();
+  if (!held.has(serial)) enlist(serial);
   held.set(serial, buffer);
   listen();
+}
+
+/** Says in the directory that this agent has the memory, unless so many others have that nobody needs to know. */
+function enlist(serial: number): void {
+  const { core } = open();
+  change((words) => {
+    const entry = findSerial(words, serial);
+    for (let at = entry + HOLDER; entry >= 0 && at < entry + HOLDER + HOLDERS; at++) {
+      const holder = load(words, at);
+      if (holder === core.token) return;
+      if (holder !== 0 && core.table.isTokenAlive(holder)) continue;
+      return store(words, at, core.token);
+    }
+  });
+}
+
+/** Whether all agents that are known to have the memory have ended. */
+function isOrphaned(serial: number): boolean {
+  const { core } = open();
+  return change((words) => {
+    const entry = findSerial(words, serial);
+    for (let at = entry + HOLDER; entry >= 0 && at < entry + HOLDER + HOLDERS; at++) {
+      const holder = load(words, at);
+      if (holder !== 0 && core.table.isTokenAlive(holder)) return false;
+    }
+    return entry >= 0;
+  });
+}
+
+function findSerial(words: SharedWords, serial: number): number {
+  for (let i = 0; i < ENTRIES; i++) {
+    const entry = FIRST_ENTRY + i * ENTRY_WORDS;
+    if (load(words, entry + STATE) !== 0 && load(words, entry + SERIAL) === serial) return entry;
+  }
+  return -1;
 }
 
 /** Lets go of memory whose name is no more. */
@@ -181,11 +226,18 @@ export async function fetchBuffer(name: string, serial: number, deadline: number
         resolve(buffer);
       });
       opened.postMessage({ kind: "want", serial });
+      let asked = 1;
       // Keeps the program alive as well: the channel does not.
       timer = setInterval(() => {
         if (deadline <= now()) return resolve(null);
         try {
           if (lookUp(name).serial !== serial) throw new SharedMemoryError(`Shared memory "${name}" was replaced.`);
+          if (asked++ >= PATIENCE && isOrphaned(serial)) {
+            throw new SharedMemoryError(
+              `Cannot attach shared memory "${name}": the processes that had it have ended, and it is lost with them. ` +
+                `Let one that lives on have it as well, for example by passing it there.`,
+            );
+          }
           // Again: on Node 22 what is sent right after a channel was opened gets lost now and then.
           opened.postMessage({ kind: "want", serial });
         } catch (error) {

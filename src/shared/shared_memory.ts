@@ -79,7 +79,7 @@ export class SharedMemory {
   /**
    * Attaches memory by its name, which any thread of the program may have made. It waits, without blocking, until a
    * process that has the memory answers.
-   * @throws {SharedMemoryError} when there is no memory of that name
+   * @throws {SharedMemoryError} when there is no memory of that name, or all processes that had it have ended
    * @throws {TimeoutError} when nobody has answered within the time limit
    */
   static async attach(name: string, options?: WaitOptions): Promise<SharedMemory> {

@@ -207,9 +207,13 @@ export class RawValue<T extends Typecode> {
   }
 }
 
+/** An element of each type, to store something in: to make one takes up to a microsecond. */
+const scratches: Map<ElementType, AnyView> = new Map();
+
 /** What an element becomes by being stored. */
 export function wrap(type: ElementType, element: Element): Element {
-  const scratch = type.make(new SharedArrayBuffer(8), 0, 1);
+  let scratch = scratches.get(type);
+  if (scratch === undefined) scratches.set(type, scratch = type.make(new SharedArrayBuffer(8), 0, 1));
   (scratch as Float64Array)[0] = element as number;
   return scratch[0] as Element;
 }

@@ -89,3 +89,32 @@ test("SharedArray: passes anywhere, nested, and is the same there", async () => 
   assertEquals(array.get(0), 9);
   assertEquals([...new RawArray("i", [1]).copy()], [1]);
 });
+
+test("SharedArray: is full of zeros when made by its length, however often (CPython: test_array_from_size)", () => {
+  for (let i = 0; i < 3; i++) {
+    const array = new SharedArray("int32", 10_000);
+    assert(array.view.every((element) => element === 0));
+    array.view.fill(42);
+  }
+});
+
+test("SharedArray: typed arrays and arrays of numbers go in as a whole, or not at all", () => {
+  const array = new SharedArray("float64", new Float64Array([1, 2.5, NaN, -0]));
+  assertEquals(array.slice(), [1, 2.5, NaN, -0]);
+  array.set(1, new Float32Array([0.5, 0.25]));
+  assertEquals(array.slice(), [1, 0.5, 0.25, -0]);
+  array.set(0, array.view.subarray(1)); // of the same memory
+  assertEquals(array.slice(), [0.5, 0.25, -0, -0]);
+  assertThrows(() => array.set(0, [7, "8" as unknown as number]), TypeError);
+  assertEquals(array.get(0), 0.5);
+  const small = new SharedArray("int8", [1, 2, 300, -129]);
+  assertEquals(small.slice(), [1, 2, 44, 127]);
+  assertThrows(() => small.set(0, new Float64Array([1.5])), TypeError);
+  assertThrows(() => new SharedArray("uint8", [, 1] as number[]), TypeError);
+  const big = new SharedArray("int64", new BigInt64Array([1n, -1n]));
+  big.set(0, [2n ** 64n + 5n]);
+  assertEquals(big.slice(), [5n, -1n]);
+  assertEquals(new SharedArray("uint64", [-1n]).slice(), [2n ** 64n - 1n]);
+  assertThrows(() => new SharedArray("bool", new Uint8Array([2]) as unknown as boolean[]), TypeError);
+  assertEquals(new SharedArray("bool", [true, false]).slice(-1), [false]);
+});

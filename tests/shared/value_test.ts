@@ -1,6 +1,8 @@
 /** Value, RawValue: CPython's `_TestValue` and `_TestSharedCTypes`, and what is ours. */
 import { test } from "node:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Process } from "@manycore/multiprocessing";
+import { RawArray } from "../../src/shared/array.ts";
 import { RawValue, Value } from "../../src/shared/value.ts";
 import type { Typecode, ValueOf } from "../../src/shared/typecodes.ts";
 import { Lock } from "../../src/sync/lock.ts";
@@ -8,6 +10,8 @@ import { RLock } from "../../src/sync/rlock.ts";
 import { pack, unpack } from "../../src/transport/handles.ts";
 import { all, spawn } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { within } from "../kit/wait.ts";
+import * as tasks from "./tasks.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -177,4 +181,31 @@ test("Value: copy() is another value; pack and unpack keep it the same", () => {
   const guard = value.lock.acquireSync();
   assert(same.v[0].lock.locked);
   guard.release();
+});
+
+test("Value and RawArray: every type is changed by a child (CPython: test_value, test_array)", async () => {
+  const cases = [
+    ...["b", "B", "h", "H", "i", "I", "int8", "uint16", "int32"].map((code) => [code, 24, 42] as const),
+    ...["q", "Q", "l", "L", "int64", "uint64"].map((code) => [code, 2n ** 33n, 2n ** 34n] as const),
+    ...["f", "d", "float32", "float64"].map((code) => [code, 3.125, -9.75] as const),
+    ["?", false, true] as const,
+    ["c", "x", "y"] as const,
+    ["u", "x", "\u{1f600}"] as const,
+  ];
+  const made = cases.map(([code, first, next]) => {
+    const value = new Value(code as Typecode, first);
+    const array = new RawArray(code as Typecode, 3);
+    array.set(0, first);
+    return { value, array, next, first };
+  });
+  for (let i = 0; i < made.length; i += 6) {
+    const processes = made.slice(i, i + 6).map(({ value, array, next }) =>
+      new Process(tasks.change, [value, array, next])
+    );
+    for (const process of processes) process.start();
+    await within(Promise.all(processes.map((process) => process.join())), "the processes");
+  }
+  for (const { value, array, next, first } of made) {
+    assertEquals([value.value, array.get(0), array.get(2)], [next, first, next]);
+  }
 });

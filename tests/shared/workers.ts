@@ -42,6 +42,11 @@ export async function markByName(name: string, at: number, value: number): Promi
   return memory.size;
 }
 
+/** Makes memory, and ends with it. */
+export function makeAndEnd(name: string): void {
+  new SharedMemory({ name, size: 8 });
+}
+
 export function createNamed(name: string): Promise<number> {
   const memory = new SharedMemory({ name, size: 16 });
   (memory.buf as Uint8Array)[0] = 7;
