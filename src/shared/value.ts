@@ -93,6 +93,7 @@ export class RawValue<T extends Typecode> {
   /**
    * The value. Reading it and writing it are indivisible, each by itself: `v.value += 1` is a read and then a write, so that
    * increments by others can get lost between them, as in Python. Use {@linkcode add}, or the lock. Integers wrap around.
+   * Unlike Python's, neither waits for a process that holds the lock.
    * @throws {TypeError} when it is set to something that is not of the type
    */
   get value(): ValueOf<T> {

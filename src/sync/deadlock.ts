@@ -22,6 +22,12 @@ export interface DeadlockOptions {
  * Switches deadlock reports on or off for the whole program, all of its processes included. They are on by default,
  * and cost nothing until somebody has waited for a while. Never blocks. Python has no such thing: it hangs.
  *
+ * A wait counts if it has no time limit and no signal. That of a blocked thread always does. An `await` counts in a process
+ * that runs one task at a time (a `Process`, a worker of a pool without `concurrency`), because what holds the lock there is
+ * nearly always the function that awaits. One whose own timer, or another of its promises, would have released the lock
+ * is reported although it would have gone on: give that wait a time limit, however long, or a signal. An `await`
+ * of the main process is never reported.
+ *
  * @param enabled false to switch them off: deadlocked processes then wait for ever, as in Python
  * @param options how soon to look
  * @throws {RangeError} when the interval is not a positive number

@@ -6,6 +6,8 @@ import { detectRaces, type RaceReport } from "../../src/shared/races.ts";
 import { Value } from "../../src/shared/value.ts";
 import { all, counters, spawn } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { runProgram, show } from "../kit/program.ts";
+import { EXTENSION } from "../kit/runtime.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -45,4 +47,16 @@ test("elements of an array are told apart", async () => {
   const same = await all([0, 1].map(() => spawn<string[]>(WORKERS, "raceOnElement", array, again, 5)));
   assertEquals(same.flat().length, 1);
   assert(same.flat()[0]?.includes("element 5"));
+});
+
+test("MANYCORE_DETECT_RACES=1 has a whole program watched, and without it nothing is said", async () => {
+  const program = new URL(`./race_program${EXTENSION}`, import.meta.url);
+  const watched = await runProgram(program, { env: { MANYCORE_DETECT_RACES: "1" } });
+  assertEquals(watched.code, 0, show(watched));
+  const said = watched.stdout + watched.stderr;
+  assert(said.includes("value 10"), show(watched));
+  for (const name of ["Process-1", "Process-2"]) assert(said.includes(name), show(watched));
+  assert((said.match(/race_program/g) ?? []).length >= 2, show(watched));
+  const plain = await runProgram(program);
+  assertEquals([plain.code, plain.stdout.trim(), plain.stderr], [0, "value 10", ""], show(plain));
 });

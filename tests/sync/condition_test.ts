@@ -58,7 +58,7 @@ for (const { name, make } of KINDS) {
       },
     });
     try {
-      assertThrows(() => condition.runSync(() => condition.waitSync({ timeout: 5 })), StopRequested);
+      assertThrows(() => condition.runSync(() => condition.waitSync()), StopRequested);
     } finally {
       setGate(undefined);
       store(table.words, table.stopIndex(selfAgent()), 0);
@@ -165,3 +165,28 @@ test("Condition: an RLock that is held twice is let go entirely, and its depth r
   assert(!lock.locked);
   await all<unknown>([agent, back]);
 });
+
+for (const { name, make } of KINDS) {
+  test(`${name}: waiters do not starve beside threads that take the lock and notify again and again`, async () => {
+    const condition = new Condition(make());
+    const words = counters();
+    const agents = [0, 1].map(() => spawn(WORKERS, "notifyGreedily", condition, words));
+    await until(words, 0, 1000);
+    for (let i = 0; i < 10; i++) {
+      assert(condition.runSync(() => condition.waitSync()));
+      assert(await condition.run(() => condition.wait()));
+    }
+    store(words, 1, 1);
+    await all(agents);
+  });
+
+  test(`${name}: notify(n) for more than wait wakes those, and the rest is lost (CPython: test_notify)`, async () => {
+    const condition = new Condition(make());
+    const words = counters();
+    const agents = [0, 1, 2].map(() => spawn<boolean>(WORKERS, "waitOnce", condition, words));
+    await until(words, 0, 3);
+    await condition.run(() => condition.notify(10));
+    assertEquals(await all(agents), [true, true, true]);
+    assertEquals(await condition.run(() => condition.wait({ timeout: 10 })), false);
+  });
+}

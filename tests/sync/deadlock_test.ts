@@ -8,8 +8,9 @@ import { RLock } from "../../src/sync/rlock.ts";
 import { RWLock } from "../../src/sync/rwlock.ts";
 import type { Lockable } from "../../src/sync/guard.ts";
 import { load, store } from "../../src/memory/atomics.ts";
-import { type Agent, counters, pause, spawn, until } from "../kit/agents.ts";
+import { type Agent, all, counters, pause, spawn, until } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
+import { SEED } from "../kit/random.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -143,4 +144,21 @@ test("rejections are DeadlockErrors with their circle", async () => {
   assertEquals(error.cycle.length, 1);
   outer.release();
   await assertRejects(() => Promise.reject(error), DeadlockError);
+});
+
+test("no report where everybody takes locks in one order, however hard they are looked for", async () => {
+  detectDeadlocks(true, { interval: 1 });
+  try {
+    const rw = new RWLock();
+    const locks = [new Lock(), new RLock(), rw.write, new Lock(), new RLock()];
+    const words = counters();
+    const agents = [0, 1, 2, 3, 4].map((i) =>
+      spawn<number>(WORKERS, i < 3 ? "takeInOrder" : "takeInOrderAsync", locks, words, 100, SEED + i)
+    );
+    assertEquals(await all(agents), [0, 0, 0, 0, 0], `MANYCORE_SEED=${SEED}`);
+    assertEquals(load(words, 0), 500);
+    for (const lock of locks) assert(!lock.locked);
+  } finally {
+    detectDeadlocks(true);
+  }
 });

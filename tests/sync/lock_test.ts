@@ -188,14 +188,32 @@ for (const { name, make, reentrant } of KINDS) {
   });
 }
 
-test("a waiter does not starve beside threads that take the lock again and again", async () => {
-  const lock = new Lock();
+for (
+  const [name, make] of [...KINDS.map(({ name, make }) => [name, make] as const), ["RWLock.read", undefined] as const]
+) {
+  test(`${name}: a waiter does not starve beside threads that take the lock again and again`, async () => {
+    const rw = new RWLock();
+    const lock = make?.() ?? rw.read;
+    const words = counters();
+    const agents = [0, 1].map(() => spawn(WORKERS, "greedy", make === undefined ? rw.write : lock, words));
+    await until(words, 0, 1000);
+    for (let i = 0; i < 20; i++) {
+      (await lock.acquire()).release();
+      lock.acquireSync().release();
+    }
+    store(words, 1, 1);
+    await all(agents);
+  });
+}
+
+test("RWLock: a writer does not starve beside readers that come again and again", async () => {
+  const lock = new RWLock();
   const words = counters();
-  const agents = [0, 1].map(() => spawn(WORKERS, "greedy", lock, words));
+  const agents = [0, 1].map(() => spawn(WORKERS, "greedy", lock.read, words));
   await until(words, 0, 1000);
   for (let i = 0; i < 20; i++) {
-    (await lock.acquire()).release();
-    lock.acquireSync().release();
+    (await lock.write.acquire()).release();
+    lock.write.acquireSync().release();
   }
   store(words, 1, 1);
   await all(agents);

@@ -5,6 +5,7 @@ import type { Condition } from "../../src/sync/condition.ts";
 import type { Event } from "../../src/sync/event.ts";
 import type { Lockable } from "../../src/sync/guard.ts";
 import type { Semaphore } from "../../src/sync/semaphore.ts";
+import { randomNumbers } from "../kit/random.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
 
@@ -263,6 +264,64 @@ export function abortAndReset(first: Barrier, second: Barrier, words: Words): st
 }
 
 /** Holds one lock, waits until all hold theirs, then wants the next one: a circle. */
+/** Takes several of the locks, in their order, for a moment, again and again; returns how many reports it got. */
+export function takeInOrder(locks: readonly Lockable[], words: Words, times: number, seed: number): number {
+  const random = randomNumbers(seed);
+  let reports = 0;
+  for (let i = 0; i < times; i++) {
+    const wanted = locks.filter(() => random() < 0.5);
+    const held: { release(): void }[] = [];
+    try {
+      for (const lock of wanted) held.push(lock.acquireSync());
+      // Long enough for the others to look for a circle, now and then.
+      for (const until = performance.now() + random() * 4; performance.now() < until;);
+      fetchAdd(words, 0, 1);
+    } catch (error) {
+      if ((error as Error).name !== "DeadlockError") throw error;
+      reports++;
+    } finally {
+      for (const guard of held.reverse()) guard.release();
+    }
+  }
+  return reports;
+}
+
+/** The same without blocking the thread. */
+export async function takeInOrderAsync(
+  locks: readonly Lockable[],
+  words: Words,
+  times: number,
+  seed: number,
+): Promise<number> {
+  const random = randomNumbers(seed);
+  let reports = 0;
+  for (let i = 0; i < times; i++) {
+    const wanted = locks.filter(() => random() < 0.5);
+    const held: { release(): void }[] = [];
+    try {
+      for (const lock of wanted) held.push(await lock.acquire());
+      for (const until = performance.now() + random() * 4; performance.now() < until;) await Promise.resolve();
+      fetchAdd(words, 0, 1);
+    } catch (error) {
+      if ((error as Error).name !== "DeadlockError") throw error;
+      reports++;
+    } finally {
+      for (const guard of held.reverse()) guard.release();
+    }
+  }
+  return reports;
+}
+
+/** Takes part in a condition's lock all the time, and notifies one that waits each time, until told to end. */
+export function notifyGreedily(condition: Condition, words: Words): void {
+  while (load(words, 1) === 0) {
+    condition.acquireSync();
+    fetchAdd(words, 0, 1);
+    condition.notify();
+    condition.release();
+  }
+}
+
 export function circle(own: Lockable, next: Lockable, words: Words, parties: number): string {
   return own.runSync(() => {
     fetchAdd(words, 0, 1);
