@@ -5,20 +5,6 @@ import { EXTENSION } from "../kit/runtime.ts";
 
 process.env["MANYCORE_TRANSPORT"] = "messages";
 
-const SUITES = [
-  "calls",
-  "bad_input",
-  "imap",
-  "window",
-  "shared_objects",
-  "failure",
-  "lifecycle",
-  "lanes",
-  "placement",
-  "shown_results",
-  "traps",
-];
-
-for (const suite of SUITES) {
+for (const suite of ["calls", "bad_input", "imap", "window", "shared_objects", "failure"]) {
   await import(`./${suite}_test${EXTENSION}`);
 }
