@@ -15,12 +15,12 @@ import { type Errors, FULL, type Lane, type LaneEvents } from "../transport/lane
 import { MessageLane } from "../transport/message_lane.ts";
 import { RingLane } from "../transport/ring_lane.ts";
 import { unpack } from "../transport/handles.ts";
-import type { InitializeMessage, WireResult, WorkerMessage } from "../transport/protocol.ts";
+import type { InitializeMessage, TextMessage, WireResult, WorkerMessage } from "../transport/protocol.ts";
 import { UNKNOWN } from "./chunking.ts";
 import type { Chunk } from "./job.ts";
 
 /** What a worker says about itself. */
-export type OtherMessage = Exclude<WorkerMessage, { readonly kind: "done" | "memory" }>;
+export type OtherMessage = Exclude<WorkerMessage, string | { readonly kind: "done" | "text" | "memory" }>;
 
 /** What a member tells its scheduler. */
 export interface MemberEvents {
@@ -69,6 +69,8 @@ export class Member implements LaneEvents {
   verdict: unknown;
 
   readonly #lane: Lane<TaskReference>;
+  /** The result of which the text comes next. */
+  #announced: TextMessage | undefined;
   readonly #events: MemberEvents;
   /** By slot: what is out, how long each will take, as far as that was known when it was sent, and in what order they were. */
   readonly #out: (Chunk | undefined)[] = [];
@@ -91,7 +93,11 @@ export class Member implements LaneEvents {
     try {
       this.child = new Child(atBirth ? { ...options, first: told } : options, {
         onMessage: (message) => {
-          if (message.kind === "done") {
+          if (typeof message === "string") {
+            this.#receiveText(message);
+          } else if (message.kind === "text") {
+            this.#announced = message;
+          } else if (message.kind === "done") {
             this.#receive(message.results);
           } else if (message.kind === "memory") {
             this.ring?.addMemory(message);
@@ -217,6 +223,12 @@ export class Member implements LaneEvents {
     if (!this.isOpen) return;
     this.state = "retiring";
     this.child.post({ kind: "stop" });
+  }
+
+  #receiveText(text: string): void {
+    const { slot, elapsed } = this.#announced as TextMessage;
+    this.onResult(slot, text, undefined, elapsed, 1);
+    this.#events.onResults();
   }
 
   #receive(results: readonly WireResult[]): void {

@@ -9,7 +9,7 @@
  * @module
  */
 import { type LanePort, NEEDS_MESSAGE, NO_ROOM } from "../transport/lane_port.ts";
-import { APPLY, APPLY_ONE, MODE_BITS } from "../transport/lane_memory.ts";
+import { APPLY, APPLY_ONE, isSharedString, MODE_BITS } from "../transport/lane_memory.ts";
 import { checkSendable, pack } from "../transport/handles.ts";
 import { isMoved, takeMoved } from "../transport/moved.ts";
 import type { WireError, WireResult, WorkerMessage } from "../transport/protocol.ts";
@@ -167,6 +167,10 @@ function isOne(kind: number): boolean {
 }
 
 function postAlone(post: Post, slot: number, kind: number, outcome: Outcome, elapsed: number, count: number): void {
+  if (outcome.errors === undefined && isOne(kind) && isSharedString(outcome.value)) {
+    post({ kind: "text", slot, elapsed });
+    return post(outcome.value);
+  }
   postResult(post, packed(slot, kind, outcome, elapsed, count), takeMoved(outcome.value, !isOne(kind)));
 }
 

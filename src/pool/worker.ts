@@ -89,6 +89,10 @@ class PoolWorker {
     this.#messages = this.#inbox = new MessageInbox(side.control);
     this.#replies = new MessageReplies((message, moved) => side.post(message, moved));
     side.listen((message) => {
+      if (typeof message === "string") {
+        this.#port?.addTicket({ value: [message], handles: false }, undefined);
+        return this.#pumpSoon(true);
+      }
       switch (message.kind) {
         case "run":
           for (const reference of message.references) this.#tasks.learn(reference);

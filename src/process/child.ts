@@ -13,7 +13,7 @@ import { receive, type WorkerSide } from "./worker.ts";
 /** Waits for the one message that a process gets. */
 export function runProcess(side: WorkerSide): void {
   side.listen((message) => {
-    if (message.kind === "start") void run(side, message);
+    if (typeof message !== "string" && message.kind === "start") void run(side, message);
   });
 }
 

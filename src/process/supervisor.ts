@@ -186,7 +186,7 @@ export class Child {
   }
 
   #receive(message: WorkerMessage): void {
-    if (message.kind !== "exiting") return this.#events.onMessage(message);
+    if (typeof message === "string" || message.kind !== "exiting") return this.#events.onMessage(message);
     if (this.#type === "process" || runtime.capabilities.stopsBusyThreads) return;
     // On Deno what is due after process.exit() may still run, and may never end.
     backgroundTimer(() => this.#end({ code: this.#forced ?? message.code, error: undefined }, true), EXIT_GRACE);

@@ -93,8 +93,8 @@ export function becomeWorker(birth: Birth): WorkerSide {
     listen(handler) {
       port.listen((message) => {
         const received = message as HostMessage<TaskReference>;
-        if (received.kind === "stop") end(0);
-        else handler(received);
+        if (typeof received !== "string" && received.kind === "stop") end(0);
+        else handler(received as Exclude<HostMessage<TaskReference>, { kind: "stop" }>);
       });
     },
     release: () => port.release(),

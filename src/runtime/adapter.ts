@@ -47,6 +47,8 @@ export interface Capabilities {
   readonly blocksToSpawn: boolean;
   /** Threads have a cache of compiled modules that they switch on themselves (`compile_cache.ts`). */
   readonly compileCache: boolean;
+  /** Threads share the text of a string that is sent by message: a long one is there at once. */
+  readonly sharesStrings: boolean;
   /** Which {@linkcode Permissions} a worker of type `"process"` can be given. */
   readonly permissions: boolean;
 }

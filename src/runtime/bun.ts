@@ -119,6 +119,7 @@ export const bun: RuntimeAdapter = {
     limitsThreadMemory: false,
     blocksToSpawn: false,
     compileCache: false,
+    sharesStrings: true,
     permissions: false,
   },
   spinLoads: 6000,

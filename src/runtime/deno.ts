@@ -123,6 +123,7 @@ export const deno: RuntimeAdapter = {
     limitsThreadMemory: true,
     blocksToSpawn: true,
     compileCache: false,
+    sharesStrings: false,
     permissions: true,
   },
   // In a web worker that the user made, Deno says that it is the main thread.

@@ -17,6 +17,7 @@ export const node: RuntimeAdapter = {
     limitsThreadMemory: true,
     blocksToSpawn: false,
     compileCache: true,
+    sharesStrings: false,
     permissions: false,
   },
   spinLoads: 2000,

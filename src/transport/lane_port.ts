@@ -211,8 +211,11 @@ export class LanePort {
     if ((kind & SCALAR_BITS) !== 0) {
       end = at + (numbers === undefined ? scalarEnd(kind) : numbersEnd(kind, numbers.length));
     } else {
+      if (errors === undefined && layout.isSharedString(value)) return NEEDS_MESSAGE;
       const content = errors === undefined ? value : { errors, value };
-      end = this.#encoder.encodeInto(content, root, results.bytes, at + PROLOGUE, results.end);
+      end = this.#overflow.isFor(content, results.end - at - PROLOGUE)
+        ? TOO_LARGE
+        : this.#encoder.encodeInto(content, root, results.bytes, at + PROLOGUE, results.end);
       if (end === TOO_LARGE) {
         const length = this.#overflow.write(this.#encoder, content, root);
         if (length < 0) return NEEDS_MESSAGE;

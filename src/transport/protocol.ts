@@ -105,6 +105,19 @@ export interface TicketMessage {
   readonly memories?: readonly NamedMemory[];
 }
 
+/**
+ * A long string by itself, where threads share those (see `isSharedString`): inside of anything else it would be copied. To a pool
+ * worker: a ticket, with the one argument of a call. From it: the result that a {@linkcode TextMessage} has just announced.
+ */
+export type BareText = string;
+
+/** From a pool worker: the result of this call comes next, as {@linkcode BareText}. */
+export interface TextMessage {
+  readonly kind: "text";
+  readonly slot: number;
+  readonly elapsed: number;
+}
+
 /** To a pool worker: those numbers name nothing any more. */
 export interface ForgetMessage {
   readonly kind: "forget";
@@ -124,6 +137,7 @@ export type HostMessage<R> =
   | InitializeMessage<R>
   | RunMessage<R>
   | TicketMessage
+  | BareText
   | ForgetMessage
   | MemoryMessage;
 
@@ -165,4 +179,11 @@ export interface DoneMessage {
 }
 
 /** Everything that a worker says. */
-export type WorkerMessage = ReadyMessage | FailedMessage | DoneMessage | MemoryMessage | ExitingMessage;
+export type WorkerMessage =
+  | ReadyMessage
+  | FailedMessage
+  | DoneMessage
+  | TextMessage
+  | BareText
+  | MemoryMessage
+  | ExitingMessage;

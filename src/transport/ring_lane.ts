@@ -21,7 +21,7 @@ import { LaneCourier, SentMemories } from "./lane_memories.ts";
 import * as layout from "./lane_memory.ts";
 import { refusal } from "./message_lane.ts";
 import { OverflowReader, OverflowWriter } from "./overflow.ts";
-import type { ForgetMessage, MemoryMessage, RunMessage, TicketMessage } from "./protocol.ts";
+import type { BareText, ForgetMessage, MemoryMessage, RunMessage, TicketMessage } from "./protocol.ts";
 import {
   type Floats,
   floatsOf,
@@ -52,7 +52,7 @@ const MOST_NUMBERS = 4096;
 const LEAST = 48;
 
 /** What a lane says by message. */
-type Message<R> = RunMessage<R> | TicketMessage | ForgetMessage | MemoryMessage;
+type Message<R> = RunMessage<R> | TicketMessage | BareText | ForgetMessage | MemoryMessage;
 
 /** One encoder for all lanes. A getter of a value may have another lane use it in between. */
 const courier = new LaneCourier();
@@ -153,7 +153,7 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
       if (scalar !== 0) {
         end = at + scalarEnd(scalar);
       } else {
-        end = this.#encode(only, "args[0]", at);
+        end = layout.isSharedString(only) ? NEEDS_MESSAGE : this.#encode(only, "args[0]", at);
       }
     } else if (transfer === undefined || transfer.length === 0) {
       kind = modeBits(mode);
@@ -308,6 +308,11 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     transfer: readonly unknown[] | undefined,
   ): boolean {
     this.#laps[slot] = REFUSED;
+    const args = value as readonly unknown[];
+    if (mode === "apply" && args.length === 1 && layout.isSharedString(args[0])) {
+      this.#post(args[0]);
+      return true;
+    }
     let items: Packed;
     // Until the message is posted: structured clone calls getters as well.
     this.#encoding = true;
@@ -345,7 +350,10 @@ export class RingLane<R extends { readonly id: number }> implements Lane<R> {
     memories.begin();
     this.#encoding = true;
     try {
-      let end = encoder.encodeInto(value, root, work.bytes, body, work.end);
+      // What is too large, or was lately, is not begun here to be written once more there.
+      let end = this.#overflow.isFor(value, work.end - body)
+        ? NO_ROOM
+        : encoder.encodeInto(value, root, work.bytes, body, work.end);
       if (memories.missed) return NEEDS_MESSAGE;
       if (end >= 0) {
         this.#learn(end - body);

@@ -18,18 +18,21 @@ function bothSides(values: readonly unknown[], showEach: boolean) {
   const results = new Map<number, unknown>();
   const fromHost: { readonly kind: string }[] = [];
   const fromWorker: MemoryMessage[] = [];
-  const lane: RingLane<typeof REFERENCE> = new RingLane<typeof REFERENCE>((message) => fromHost.push(message), {
-    onResult(slot, value) {
-      assert(!results.has(slot), `slot ${slot} came twice`);
-      results.set(slot, value);
+  const lane: RingLane<typeof REFERENCE> = new RingLane<typeof REFERENCE>(
+    (message) => fromHost.push(message as { readonly kind: string }),
+    {
+      onResult(slot, value) {
+        assert(!results.has(slot), `slot ${slot} came twice`);
+        results.set(slot, value);
+      },
+      onUnreadable(_slot, error) {
+        throw error;
+      },
+      onRefused(_slot, error) {
+        throw error;
+      },
     },
-    onUnreadable(_slot, error) {
-      throw error;
-    },
-    onRefused(_slot, error) {
-      throw error;
-    },
-  });
+  );
   const port = new LanePort(lane.memory, () => {}, (message) => fromWorker.push(message));
   const slots = values.map((value) =>
     lane.send({ reference: REFERENCE, mode: "apply", keepGoing: false }, [value], false, undefined)
@@ -76,7 +79,7 @@ function bothSides(values: readonly unknown[], showEach: boolean) {
 function sizeOf(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const { memory } = value as { memory?: SharedArrayBuffer };
-  return memory === undefined ? "x".repeat((value as { length: number }).length) : memory.byteLength;
+  return memory === undefined ? new Uint8Array((value as { length: number }).length).fill(120) : memory.byteLength;
 }
 
 const VALUES: Record<string, () => unknown[]> = {
@@ -84,7 +87,7 @@ const VALUES: Record<string, () => unknown[]> = {
   "texts": () => ["a", "é".repeat(500), "c"],
   "values by message among others":
     () => [1, { memory: new SharedArrayBuffer(16) }, { memory: new SharedArrayBuffer(24) }, 4],
-  "values and results beside the ring": () => [1, { length: 400_000 }, "y".repeat(400_000), 4],
+  "values and results beside the ring": () => [1, { length: 400_000 }, new Uint8Array(400_000).fill(121), 4],
 };
 
 for (const [what, make] of Object.entries(VALUES)) {

@@ -20,14 +20,17 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, n
 function bothSides() {
   const posted: { readonly kind: string }[] = [];
   const results: unknown[] = [];
-  const lane: RingLane<{ readonly id: number }> = new RingLane((message) => posted.push(message), {
-    onResult(slot, value) {
-      lane.settle(slot);
-      results.push(value);
+  const lane: RingLane<{ readonly id: number }> = new RingLane(
+    (message) => posted.push(message as { readonly kind: string }),
+    {
+      onResult(slot, value) {
+        lane.settle(slot);
+        results.push(value);
+      },
+      onUnreadable: (_slot, error) => results.push(error),
+      onRefused: (_slot, error) => results.push(error),
     },
-    onUnreadable: (_slot, error) => results.push(error),
-    onRefused: (_slot, error) => results.push(error),
-  });
+  );
   const port = new LanePort(lane.memory, () => {}, () => {});
   let read = 0;
   const send = (...args: unknown[]): number => {

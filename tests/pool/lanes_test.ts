@@ -283,3 +283,23 @@ describe("soak", { skip: SOAK ? false : "long: runs with MANYCORE_SOAK=1" }, () 
   it("10⁶ calls of random size and length, with deaths: all settle, every result is right, memory is flat", () =>
     storm(1_000_000, 2, 0));
 });
+
+describe("long strings", () => {
+  it("arrive whole on both ways, between other calls, and with a worker that ends", () =>
+    withPool(1, {}, async (pool) => {
+      const long = ["x".repeat(300_000), "é☃".repeat(200_000), "y".repeat(2 ** 18), "z".repeat(2 ** 18 - 1)];
+      const values = long.flatMap((text, i) => [i, text, `short ${i}`, [text]]);
+      const back = await Promise.all(values.map((value) => pool.apply(tasks.echo, [value])));
+      assertEquals(back.findIndex((value, i) => String(value) !== String(values[i])), -1);
+      assertEquals(await pool.map(tasks.echo, long), long);
+      assertEquals((await pool.apply(tasks.repeat, ["☃", 400_000])).length, 400_000);
+      const calls = [
+        pool.apply(tasks.echo, [long[0]]),
+        pool.apply(tasks.random, [1, 0, true, 0]),
+        pool.apply(tasks.echo, [long[1]]),
+      ];
+      const settled = await Promise.allSettled(calls);
+      assertEquals(settled.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+      assertEquals((settled[2] as PromiseFulfilledResult<unknown>).value, long[1]);
+    }));
+});
