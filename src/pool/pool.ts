@@ -18,6 +18,7 @@ import { type CallOptions, checkCallOptions, checkPoolOptions, type MapOptions, 
 import { barOf } from "./progress.ts";
 import type { AsyncResult } from "./result.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Signals } from "./signals.ts";
 import type { PoolStats } from "./stats.ts";
 import { ArraySink, IteratorSink, type ResultIterator } from "./sinks.ts";
 import { type Sink, StreamJob } from "./stream.ts";
@@ -67,6 +68,7 @@ const MAP_LIMIT = 2 ** 24;
  */
 export class Pool {
   readonly #scheduler: Scheduler;
+  readonly #signals = new Signals((job, reason) => this.#scheduler.abort(job, reason));
   readonly #parallel: number;
   readonly #retries: number;
   readonly #sharing: boolean;
@@ -430,7 +432,6 @@ export class Pool {
 
   #limit(job: Job, { signal, timeout }: CallOptions): void {
     if (job.settled || (signal === undefined && timeout === undefined)) return;
-    const onAbort = (): void => this.#scheduler.abort(job, signal?.reason);
     const timer = timeout === undefined || timeout === Infinity ? undefined : backgroundTimer(
       () =>
         this.#scheduler.abort(
@@ -439,10 +440,7 @@ export class Pool {
         ),
       timeout,
     );
-    signal?.addEventListener("abort", onAbort, { once: true });
-    job.whenSettled(() => {
-      signal?.removeEventListener("abort", onAbort);
-      timer?.clear();
-    });
+    if (signal !== undefined) this.#signals.watch(signal, job);
+    if (timer !== undefined) job.whenSettled(() => timer.clear());
   }
 }

@@ -304,6 +304,29 @@ describe("signals and timeouts of a call", () => {
       assertEquals(await pool.apply(tasks.square, [2]), 4);
     }));
 
+  it("that many calls have in common: one listener stands for all of them, and goes with the last", () =>
+    withPool(1, {}, async (pool) => {
+      const { signal } = new AbortController();
+      let listening = 0;
+      let most = 0;
+      const { addEventListener, removeEventListener } = EventTarget.prototype;
+      Object.assign(signal, {
+        addEventListener(...args: Parameters<typeof addEventListener>) {
+          most = Math.max(most, ++listening);
+          addEventListener.apply(signal, args);
+        },
+        removeEventListener(...args: Parameters<typeof removeEventListener>) {
+          listening--;
+          removeEventListener.apply(signal, args);
+        },
+      });
+      for (let round = 0; round < 2; round++) {
+        const calls = Array.from({ length: 1000 }, (_, n) => pool.apply(tasks.square, [n], { signal }));
+        assertEquals(await Promise.all(calls), Array.from({ length: 1000 }, (_, n) => n * n));
+        assertEquals({ listening, most }, { listening: 0, most: 1 });
+      }
+    }));
+
   it("a timeout rejects with TimeoutError, also 0, and frees the worker", () =>
     withPool(1, {}, async (pool) => {
       await failureOf(pool.apply(tasks.never, [sharedWords()], { timeout: 20 }), TimeoutError);
