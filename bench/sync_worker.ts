@@ -159,6 +159,13 @@ const TASKS: Record<string, (shared: Shared, side: number, rounds: number) => vo
       condition.release();
     }
   },
+  /** Both wait for one event, without end. */
+  waitEvent({ events }) {
+    events[0]?.waitSync();
+  },
+  waitCondition({ condition }) {
+    condition.runSync(() => condition.waitSync());
+  },
   barrier({ barrier }, _side, rounds) {
     for (let i = 0; i < rounds; i++) barrier.waitSync();
   },

@@ -139,8 +139,12 @@ export class Barrier {
         state = load(words, STATE); // others may have arrived
         over = isOver(state, arrival.state);
       }
+      if (over) {
+        if (arrival.kind !== EARLY) return this.#core.outcome(arrival, "");
+        continue;
+      }
       const waiter = new BarrierWaiter(this.#core, arrival);
-      const expired = !over && !blockOn(waiter, deadline) && waiter.expire();
+      const expired = !blockOn(waiter, deadline) && waiter.expire();
       if (arrival.kind !== EARLY || expired) return waiter.outcome();
     }
   }

@@ -55,6 +55,8 @@ const GENERATION_SHIFT = 15;
 const GENERATIONS = ~(GENERATION - 1);
 /** From the lowest bits of a generation to those above a token. */
 const TAG_SHIFT = 29;
+/** In a signed place: from a generation back to the one that used the same place before. */
+const TWO_GENERATIONS = 2 * 2 ** TAG_SHIFT;
 
 /** The most parties. */
 export const MOST_PARTIES: number = COUNT;
@@ -137,6 +139,25 @@ export class BarrierCore {
     }
   }
 
+  /**
+   * What became of the round of an arrival: the index. `found`: what is known to have broken it.
+   * @throws {BrokenBarrierError} when it was not completed
+   */
+  outcome({ state, resets, index }: Arrival, found: string): number {
+    const { words } = this;
+    const generation = state & GENERATIONS;
+    if (found === "" && (load(words, STATE) & GENERATIONS) !== generation) {
+      const passed = load(words, RESETS) - resets;
+      if (passed === 0) return index;
+      if (passed >= LOG_LENGTH || passed < 0) throw brokenError("it was reset many times");
+      for (let i = resets; i !== resets + passed; i++) {
+        if (load(words, LOG + (i & (LOG_LENGTH - 1))) === (generation | WRITTEN)) throw brokenError("it was reset");
+      }
+      return index;
+    }
+    throw brokenError(found || "it was broken while this process waited");
+  }
+
   /** Breaks it, in whatever generation it is. */
   break(): void {
     breakBarrier(this.words);
@@ -167,12 +188,16 @@ export class BarrierCore {
   }
 }
 
-/** Signs a place of an older generation; what stands there afterwards. */
+/**
+ * Signs a place of an older generation; what stands there afterwards. It begins with a CAS from what it would have left there
+ * itself: where that guess is wrong, the place's cache line has been had with it all the same, and not once to read and once more.
+ */
 function sign(words: SharedWords, place: number, own: number): number {
-  for (;;) {
-    const found = load(words, place);
-    if (((found ^ own) & ~TOKEN_MASK) === 0 && found !== 0 || found === own) return found;
-    if (compareExchange(words, place, found, own) === found) return own;
+  for (let guess = (own - TWO_GENERATIONS) | 0;;) {
+    const found = compareExchange(words, place, guess, own);
+    if (found === guess) return own;
+    if (((found ^ own) & ~TOKEN_MASK) === 0 && found !== 0) return found;
+    guess = found;
   }
 }
 
@@ -248,20 +273,7 @@ export class BarrierWaiter implements AsyncWaiter {
 
   /** What came of the wait: the index. @throws {BrokenBarrierError} when the round was not completed */
   outcome(): number {
-    const { words } = this;
-    const { resets, index } = this.#arrival;
-    if (this.#found === "" && (load(words, STATE) & GENERATIONS) !== this.#generation) {
-      const passed = load(words, RESETS) - resets;
-      if (passed === 0) return index;
-      if (passed >= LOG_LENGTH || passed < 0) throw brokenError("it was reset many times");
-      for (let i = resets; i !== resets + passed; i++) {
-        if (load(words, LOG + (i & (LOG_LENGTH - 1))) === (this.#generation | WRITTEN)) {
-          throw brokenError("it was reset");
-        }
-      }
-      return index;
-    }
-    throw brokenError(this.#found || "it was broken while this process waited");
+    return this.#core.outcome(this.#arrival, this.#found);
   }
 
   /** The time is over: breaks the barrier; false if the round has just been completed. */

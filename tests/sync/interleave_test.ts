@@ -1,6 +1,6 @@
 /**
  * Every schedule of a few agents, with up to two preemptions: exclusion holds, no wake and no permit is lost. Every
- * scenario is explored whole, which is 31 to 5,538 schedules; a test that the limit cut short fails. With
+ * scenario is explored whole, which is some dozens to some thousands of schedules; a test that the limit cut short fails. With
  * MANYCORE_SOAK=1 there are up to three preemptions, and 25,000 schedules of a scenario at most: all there are for two agents
  * and for most with three. The second half seeds one bug of each kind, which must be found.
  */
@@ -195,7 +195,7 @@ const SOUND: Record<string, Scenario> = {
   "Barrier(3): nobody signs over who has arrived": {
     agents: ["barrierOnce", "barrierOnce", "barrierOnce"],
     objects: { barrier: meeting },
-    opening: [[1, "load 0"], [1, "load 36"]], // it has read that nobody is here, and is about to look at the first place
+    opening: [[1, "load 0"], [1, "compareExchange 36"]], // it has read that nobody is here, and is about to sign the first place
     check: (control) => {
       const signed = new Set(places());
       return counted(3)(control) ?? (signed.size === 3 && !signed.has(0) ? undefined : `signed: ${[...signed]}`);
