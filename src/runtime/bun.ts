@@ -19,11 +19,15 @@ interface BunWorker extends EventTarget {
   terminate(): void;
 }
 type BunWorkerType = new (url: URL, options: { env?: Record<string, string> }) => BunWorker;
-interface BunGlobal extends EventTarget {
+/** What a thread hears of. */
+type Heard = (event: { readonly data: unknown }) => void;
+interface BunGlobal {
   readonly Worker: BunWorkerType;
   readonly Bun: { readonly main: string; readonly isMainThread: boolean; pathToFileURL(path: string): URL };
   /** In a thread. */
   postMessage(message: unknown, transfer: readonly unknown[]): void;
+  addEventListener(type: "message" | "messageerror", listener: Heard): void;
+  removeEventListener(type: "message" | "messageerror", listener: Heard): void;
 }
 
 /** How long a thread waits for its birth data, in ms. They were sent before it was there: it has them, or they are lost. */
@@ -69,11 +73,11 @@ function spawnThread(options: SpawnOptions, events: WorkerEvents): WorkerHandle 
 /** What a thread gets from its parent: the birth data, then messages. */
 const parent = {
   handler: undefined as ((message: unknown) => void) | undefined,
-  receive(event: Event): void {
-    parent.handler?.((event as MessageEvent).data);
+  receive({ data }: { readonly data: unknown }): void {
+    parent.handler?.(data);
   },
-  fail(event: Event): void {
-    failUnreadable((event as MessageEvent).data);
+  fail({ data }: { readonly data: unknown }): void {
+    failUnreadable(data);
   },
   open(): void {
     bunGlobal().addEventListener("message", parent.receive);
