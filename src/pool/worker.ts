@@ -229,6 +229,7 @@ class PoolWorker {
       }
     } catch (error) {
       this.#replies.send(slot, kind, failed(error), 0, 1);
+      this.#replies.show();
       return true;
     }
     const ring = this.#ring;
@@ -278,7 +279,9 @@ class PoolWorker {
     try {
       items = take(inbox, kind);
     } catch (error) {
-      return this.#replies.send(slot, kind, failed(error), 0, 1);
+      this.#replies.send(slot, kind, failed(error), 0, 1);
+      this.#replies.show();
+      return;
     }
     const outcome = Promise.all([task, items]).then(
       ([found, live]) => this.#enterCall(kind, found, live),
