@@ -5,11 +5,9 @@ import { SharedMemoryError } from "../../src/errors.ts";
 import { ShareableList } from "../../src/shared/shareable_list.ts";
 import { SharedMemory } from "../../src/shared/shared_memory.ts";
 import { pack, unpack } from "../../src/transport/handles.ts";
-import { Process } from "@manycore/multiprocessing";
 import { pause, spawn } from "../kit/agents.ts";
 import { besides } from "../kit/modules.ts";
 import { within } from "../kit/wait.ts";
-import * as tasks from "./tasks.ts";
 
 const WORKERS: string = besides(import.meta, "workers");
 
@@ -104,15 +102,6 @@ test("SharedMemory: whose processes have all ended cannot be attached any more, 
     "the attempt",
   );
   assert((error as Error).message.includes('"lost"'));
-});
-
-test("SharedMemory: through a real process, which makes it, changes it and unlinks it", async () => {
-  const memory = new SharedMemory({ name: "for a process", size: 4 });
-  const process = new Process(tasks.changeByName, ["for a process"]);
-  process.start();
-  await within(process.join(), "the process");
-  assertEquals([...memory.buf as Uint8Array], [1, 2, 3, 4]);
-  await assertRejects(() => SharedMemory.attach("for a process"), SharedMemoryError, "none of that name");
 });
 
 test("ShareableList: an empty one (CPython: test_shared_memory_ShareableList_basics)", () => {

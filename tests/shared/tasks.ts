@@ -1,6 +1,5 @@
 /** What the processes of these tests run. */
-import { task } from "@manycore/multiprocessing";
-import { SharedMemory } from "../../src/shared/shared_memory.ts";
+import { SharedMemory, task } from "@manycore/multiprocessing";
 import type { RawArray } from "../../src/shared/array.ts";
 import type { Typecode, ValueOf } from "../../src/shared/typecodes.ts";
 import type { Value } from "../../src/shared/value.ts";
