@@ -78,15 +78,15 @@ export type {
 export { RawValue, type SharedOptions, Value } from "./src/shared/value.ts";
 
 // Messages
-export {
-  type BytesLike,
-  Connection,
-  type RecvBytesIntoOptions,
-  type RecvBytesOptions,
-  type SendBytesOptions,
-} from "./src/channel/connection.ts";
+export { Connection } from "./src/channel/connection.ts";
 export { JoinableQueue } from "./src/channel/joinable_queue.ts";
 export { Pipe, type PipeOptions } from "./src/channel/pipe.ts";
+export type {
+  BytesLike,
+  RecvBytesIntoOptions,
+  RecvBytesOptions,
+  SendBytesOptions,
+} from "./src/channel/pipe_arguments.ts";
 export { Queue } from "./src/channel/queue.ts";
 export { SimpleQueue } from "./src/channel/simple_queue.ts";
 export { wait, waitSync } from "./src/channel/wait.ts";

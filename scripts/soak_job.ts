@@ -192,9 +192,10 @@ async function soak(seconds: number): Promise<void> {
     if (problem !== undefined) problems.push(problem);
   }
   console.log(`echo: ${rounds.toLocaleString("en")} round trips`);
-  const fifth = rss.length / 5;
-  const [early, late] = [median(rss.slice(fifth, 2 * fifth)), median(rss.slice(-fifth))];
-  console.log(`memory: ${early.toFixed(0)} MB after the warm-up, ${late.toFixed(0)} MB at the end`);
+  const tenth = rss.length / 10;
+  const course = Array.from({ length: 10 }, (_, i) => median(rss.slice(i * tenth, (i + 1) * tenth)));
+  console.log(`memory, a tenth of the time each: ${course.map((mb) => mb.toFixed(0)).join(" ")} MB`);
+  const [early, late] = [median(course.slice(2, 4)), course[9] as number];
   if (late > early * 1.2 + 48) problems.push(`memory grew from ${early.toFixed(0)} to ${late.toFixed(0)} MB`);
   for (const problem of problems) console.error(`FAILED: ${problem}`);
   process.exit(problems.length === 0 ? 0 : 1);
