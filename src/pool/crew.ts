@@ -17,8 +17,11 @@ const STOP_GRACE = 2000;
  */
 const SPAWN_PATIENCE = 40;
 
-/** From the moment that a worker is up until the next one is made, in ms: its first result comes through before that. */
-const SPAWN_PAUSE = 2;
+/**
+ * From the moment that a worker is up until the next one is made, in ms, where those that were made are enough. Its first result
+ * comes before that, 1 to 3 ms later, and a pool that is closed after it has made no worker that it must wait for.
+ */
+const SPAWN_PAUSE = 10;
 
 /** What the crew asks its scheduler. */
 export interface CrewOwner {

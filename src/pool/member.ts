@@ -63,6 +63,8 @@ export class Member implements LaneEvents {
   /** What the watch over `taskTimeout` last saw: how many calls had begun, and since when it was that many. */
   seenItems = -1;
   seenAt = 0;
+  /** It saw a call that takes too long, and looks once more before it ends the worker. */
+  overdue = false;
   /** The error that ends it, where it told one. */
   cause: unknown;
   /** Why the host ends it by force, if it does: the error for what is running there. */

@@ -56,11 +56,17 @@ export class TaskWatch {
     if (items !== member.seenItems || nothingRuns) {
       member.seenItems = items;
       member.seenAt = now;
+      member.overdue = false;
       return;
     }
     // Tasks that await beside others have a timer in the worker; here is what that cannot end: a busy loop.
     const limit = shared && control?.state !== WorkerState.RUNNING ? taskTimeout * 2 + 100 : taskTimeout;
     if (now - member.seenAt < limit) return;
+    // Its result may have come while this thread was blocked, and wait behind this timer.
+    if (control === undefined && !member.overdue) {
+      member.overdue = true;
+      return;
+    }
     const name = member.running()[0]?.job.reference.name;
     if (name === undefined) return;
     this.#end(member, new TimeoutError(`${name || "The task"} took longer than taskTimeout (${taskTimeout} ms).`));

@@ -75,6 +75,19 @@ describe("results that are done before a call of the same function that blocks i
       assertEquals(settled.map((result) => result.status === "fulfilled" ? result.value : result.reason), QUICK);
     }));
 
+  it("count although this thread was blocked for longer than taskTimeout when they came", () =>
+    withPool(1, { type: "process", taskTimeout: 300 }, async (pool) => {
+      await pool.apply(busy, [0]);
+      for (let round = 0; round < 3; round++) {
+        const call = pool.apply(busy, [100]);
+        // The watch has seen that it runs.
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        const end = performance.now() + 600;
+        while (performance.now() < end);
+        await within(call, "the call");
+      }
+    }));
+
   it("are there when the worker ends in the next call", () =>
     withPool(1, {}, async (pool) => {
       await teach(pool, quick);
