@@ -40,7 +40,8 @@ function speedUp(workers: number): Cell {
       const map = mapOf(opened, "toil", steps);
       const { result, took } = await timed(map);
       if (Array.from(result).some((n) => n !== ANSWER)) throw new Error("wrong results");
-      return clock(map, { ...LOOK, took });
+      // V8 compiles what runs in a worker again and again; a worker has had several hundred tasks before that is over.
+      return clock(map, { ...LOOK, least: 12, took });
     },
   };
 }

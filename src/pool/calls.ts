@@ -9,6 +9,7 @@ import type { Errors } from "../transport/lane.ts";
 import { APPLY, APPLY_ONE, KEEP_GOING, MAP, MODE_BITS } from "../transport/lane_memory.ts";
 import type { WireError } from "../transport/protocol.ts";
 import { encodeError } from "../transport/remote_error.ts";
+import { enter, enterSpread } from "./enter.ts";
 
 /** What became of a chunk: the result of `apply`, or an array of results; and what failed. */
 export interface Outcome {
@@ -54,7 +55,7 @@ export class Calls {
     this.#watched?.beginItem();
     this.#enter();
     try {
-      value = mode === APPLY_ONE ? task.call(items) : task.call(...items as readonly unknown[]);
+      value = mode === APPLY_ONE ? enter(task.call, items) : enterSpread(task.call, items as readonly unknown[]);
     } catch (error) {
       return failed(error, task);
     } finally {
@@ -93,7 +94,7 @@ export class Calls {
         watched?.beginItem();
         try {
           const input = floats ? integral(inputs[i] as number) : inputs[i];
-          const value = spread ? call(...input as readonly unknown[]) : call(input);
+          const value = spread ? enterSpread(call, input as readonly unknown[]) : enter(call, input);
           if (isThenable(value)) {
             this.#leave();
             return this.#limited(value, task).then((settled) => void (results[i] = settled)).catch((error) =>

@@ -35,7 +35,7 @@ const NO_OPTIONS: CallOptions = {};
 
 /** Inputs that `imap` pulls ahead of what was taken: for each call that can run at a time, at least and at most. */
 const LEAST_AHEAD = 2;
-const MOST_AHEAD = 128;
+const MOST_AHEAD = 512;
 
 /** `map` keeps all results, so that an input that never ends has to be noticed at some point. */
 const MAP_LIMIT = 2 ** 24;

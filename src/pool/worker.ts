@@ -25,6 +25,7 @@ import { AWAITS_MESSAGE, CHUNK, LanePort } from "../transport/lane_port.ts";
 import type { InitializeMessage } from "../transport/protocol.ts";
 import { encodeError } from "../transport/remote_error.ts";
 import { Calls, failed, isThenable, type Outcome } from "./calls.ts";
+import { enter, enterSpread, keepSeveral } from "./enter.ts";
 import { type Inbox, MessageInbox } from "./inbox.ts";
 import { MessageReplies, type Replies, RingReplies } from "./replies.ts";
 
@@ -165,6 +166,7 @@ class PoolWorker {
     this.#pumping = true;
     const inbox = this.#inbox;
     inbox.wake();
+    keepSeveral();
     const blocked = this.#flush() ? this.#runAll(inbox) : BLOCKED;
     this.#pumping = false;
     if (blocked === YIELD || !inbox.sleep(blocked === NO_WORK)) this.#pumpNextTurn();
@@ -239,7 +241,7 @@ class PoolWorker {
     if (ring !== undefined && !this.#calls.isWatched && (mode === APPLY_ONE || mode === APPLY)) {
       const { task } = known;
       try {
-        value = mode === APPLY_ONE ? task.call(items) : task.call(...items as readonly unknown[]);
+        value = mode === APPLY_ONE ? enter(task.call, items) : enterSpread(task.call, items as readonly unknown[]);
         if (isThenable(value)) outcome = this.#calls.settle(value, task);
       } catch (error) {
         outcome = failed(error, task);

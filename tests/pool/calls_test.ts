@@ -19,6 +19,14 @@ describe("Pool.apply()", () => {
       assertStrictEquals(await pool.apply(tasks.same, [null]), null);
     }));
 
+  it("calls a function on nothing, as a call by its name does", () =>
+    withPool(1, {}, async (pool) => {
+      assertEquals(await pool.apply(tasks.calledOn, [1]), "undefined");
+      assertEquals(await pool.apply(tasks.calledOn, [1, 2]), "undefined");
+      assertEquals(await pool.map(tasks.calledOn, [1]), ["undefined"]);
+      assertEquals(await pool.starmap(tasks.calledOn, [[1, 2]]), ["undefined"]);
+    }));
+
   it("takes an anonymous function, which crosses as its source", () =>
     withPool(2, {}, async (pool) => {
       assertEquals(await pool.apply((a: number, b: number) => a * b, [6, 7]), 42);
