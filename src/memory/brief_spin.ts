@@ -9,6 +9,12 @@
  *
  * Bursts of calls come with gaps of 100 to 200 µs, in which their host deals with the results of the last one. An agent that was
  * woken soon after it had gone to sleep, several times, spins through such gaps.
+ *
+ * Linux may put both threads on one core, and leave the other one idle: who spins then keeps away the one that it waits for, and
+ * each answer takes a sleep and a wake, 15 µs instead of 1. Nothing moves them, as each of them sleeps again before the scheduler
+ * looks (a kernel that finds its cores busy does not search for an idle one at a wake; seen on two cores, for seconds). One spin that is
+ * longer than the scheduler's tick shows it two threads that both want to run. Where that did not help, because other programs have
+ * the cores, the next such spin comes twice as late.
  * @module
  */
 import { now } from "./park.ts";
@@ -32,24 +38,42 @@ const SETBACK = 6;
 /** After so many misses in a row only one time in as many is tried. */
 const MISSES = 8;
 
+/** After so many misses in a row, and no more than so many, one spin is as long as this, in ms: a tick takes 1 to 4. */
+const STUCK = 128;
+const MOST_STUCK = 16_384;
+const SEPARATING = 5;
+/** So many answers in time say that the last of those spins helped. */
+const HELPED = 1000;
+
 /** Looks between two looks at the clock. */
 const LOOKS = 32;
 
 /** The spins of one agent. */
 export class BriefSpin {
+  readonly #separates: boolean;
   #misses = 0;
+  #hits = 0;
+  #stuckAt = STUCK;
   #shortSleeps = 0;
   #slept = -1;
+
+  /** @param separates whether it takes two threads on one core apart: one of both is enough */
+  constructor(separates = false) {
+    this.#separates = separates;
+  }
 
   /** Spins until `found` says so, which should cost little more than a load; false when the time is over, or `allowed` says no. */
   until(found: () => boolean, allowed: () => boolean): boolean {
     const long = this.#shortSleeps >= SLEEPS;
-    if (!long && this.#misses >= MISSES && this.#misses++ % MISSES !== 0) return false;
-    const end = now() + (long ? LONG : SHORT);
+    const stuck = this.#separates && this.#misses >= this.#stuckAt;
+    if (!long && !stuck && this.#misses >= MISSES && this.#misses++ % MISSES !== 0) return false;
+    if (stuck) this.#separate();
+    const end = now() + (stuck ? SEPARATING : long ? LONG : SHORT);
     while (allowed()) {
       for (let i = 0; i < LOOKS; i++) {
         if (!found()) continue;
         this.#misses = 0;
+        this.#hits++;
         return true;
       }
       if (now() >= end) break;
@@ -57,6 +81,13 @@ export class BriefSpin {
     this.#misses++;
     if (long) this.#shortSleeps = SLEEPS - SETBACK;
     return false;
+  }
+
+  /** The next spin is a long one: and when would be the one after it? */
+  #separate(): void {
+    this.#stuckAt = this.#hits >= HELPED ? STUCK : Math.min(this.#stuckAt * 2, MOST_STUCK);
+    this.#misses = 0;
+    this.#hits = 0;
   }
 
   /** It goes to sleep. */

@@ -4,7 +4,8 @@
  * V8 puts a function that was the only one at the place of a call into the code of its caller, as soon as Maglev, its middle
  * compiler, has compiled that. The loop of a task is Maglev's code then, which takes 1.5 to 3 times as long as what TurboFan makes
  * of the task alone, and stays it: the caller is entered too seldom to be compiled any further, and the task is not called any
- * more. Seen on Node 26.10 and Deno 2.9.5: a `map` of 96 tasks of 1 ms in one worker took 95 ms, and from the fourth on 222.
+ * more. Seen on Node 26.10 and Deno 2.9.5 (as in denoland/deno#36336): a `map` of 96 tasks of 1 ms in one worker took 95 ms, and from
+ * the fourth on 222.
  *
  * So all calls go through these two places, and V8 sees several functions at each: then it calls what it is given. That costs a
  * call of a nanosecond or two, and nothing on Bun. V8 may forget what it has seen, where nothing was called for long;

@@ -49,7 +49,7 @@ export class HostLoop {
   /** The words that all workers of this host see, see `lane_memory.ts`. */
   readonly words: SharedWords = new Int32Array(new SharedArrayBuffer(HOST_WORDS * 4));
   readonly #bell = new Doorbell(this.words, HOST_BELL, () => this.#turn());
-  readonly #spin = new BriefSpin();
+  readonly #spin = new BriefSpin(true);
   #countCores: (() => number) | undefined;
   readonly #places = new Set(Array.from({ length: PLACES }, (_, place) => place));
   #clients: LoopClient[] = [];
