@@ -38,9 +38,10 @@ const SETBACK = 6;
 /** After so many misses in a row only one time in as many is tried. */
 const MISSES = 8;
 
-/** After so many misses in a row, and no more than so many, one spin is as long as this, in ms: a tick takes 1 to 4. */
+/** After so many misses in a row one spin is a separating one; where that did not help, after twice as many, up to so many. */
 const STUCK = 128;
 const MOST_STUCK = 16_384;
+/** How long that is, in ms: a tick of the scheduler takes 1 to 4. */
 const SEPARATING = 5;
 /** So many answers in time say that the last of those spins helped. */
 const HELPED = 1000;

@@ -13,17 +13,18 @@
  * @module
  */
 
-/** Any function of the user's. */
-type Call = (...args: never[]) => unknown;
+import type { ResolvedTask } from "../tasks/resolve.ts";
+
+type Call = ResolvedTask["call"];
 
 /** Calls a function with one argument. */
 export function enter(call: Call, argument: unknown): unknown {
-  return (call as (argument: unknown) => unknown)(argument);
+  return call(argument);
 }
 
 /** Calls a function with any arguments. */
 export function enterSpread(call: Call, args: readonly unknown[]): unknown {
-  return (call as (...args: readonly unknown[]) => unknown)(...args);
+  return call(...args);
 }
 
 const NONE: readonly unknown[] = [];
