@@ -14,7 +14,7 @@
  * each answer takes a sleep and a wake, 15 µs instead of 1. Nothing moves them, as each of them sleeps again before the scheduler
  * looks (a kernel that finds its cores busy does not search for an idle one at a wake; seen on two cores, for seconds). One spin that is
  * longer than the scheduler's tick shows it two threads that both want to run. Where that did not help, because other programs have
- * the cores, the next such spin comes twice as late.
+ * the cores, the next such spin comes four times as late.
  * @module
  */
 import { now } from "./park.ts";
@@ -38,13 +38,13 @@ const SETBACK = 6;
 /** After so many misses in a row only one time in as many is tried. */
 const MISSES = 8;
 
-/** After so many misses in a row one spin is a separating one; where that did not help, after twice as many, up to so many. */
+/** After so many misses in a row one spin is a separating one; where that did not help, after four times as many, up to so many. */
 const STUCK = 128;
 const MOST_STUCK = 16_384;
 /** How long that is, in ms: a tick of the scheduler takes 1 to 4. */
 const SEPARATING = 5;
 /** So many answers in time say that the last of those spins helped. */
-const HELPED = 1000;
+const HELPED = 10_000;
 
 /** Looks between two looks at the clock. */
 const LOOKS = 32;
@@ -86,7 +86,7 @@ export class BriefSpin {
 
   /** The next spin is a long one: and when would be the one after it? */
   #separate(): void {
-    this.#stuckAt = this.#hits >= HELPED ? STUCK : Math.min(this.#stuckAt * 2, MOST_STUCK);
+    this.#stuckAt = this.#hits >= HELPED ? STUCK : Math.min(this.#stuckAt * 4, MOST_STUCK);
     this.#misses = 0;
     this.#hits = 0;
   }
